@@ -1,0 +1,105 @@
+// This program writes a record a second to a topic: key "0", value "this is
+// message0", then key "1", and so on, until Ctrl-C.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// With all three addresses the program also starts while one broker is down.
+const (
+	topic          = "message-log"
+	broker1Address = "localhost:9093"
+	broker2Address = "localhost:9094"
+	broker3Address = "localhost:9095"
+	interval       = time.Second // between two records
+)
+
+func main() {
+	// Ctrl-C cancels ctx, and everything ends in good order. A second Ctrl-C ends it at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+
+	written := 0
+	err := createTopic(ctx)
+	if err == nil {
+		written, err = produce(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+	fmt.Printf("stopped: %d written\n", written)
+}
+
+// createTopic creates the topic, and returns when the cluster says that it exists.
+func createTopic(ctx context.Context) error {
+	client := kafka.Client{Addr: kafka.TCP(broker1Address, broker2Address, broker3Address)}
+	attempts, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	// Three members can share three partitions, and with three replicas no record dies with a broker.
+	config := kafka.TopicConfig{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}
+	for {
+		response, err := client.CreateTopics(attempts, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
+		if err == nil {
+			err = response.Errors[topic]
+		}
+		if errors.Is(err, kafka.TopicAlreadyExists) || ctx.Err() != nil {
+			return nil
+		}
+		if attempts.Err() != nil {
+			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)",
+				topic, client.Addr, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// produce writes records until ctx is cancelled. It returns how many were acknowledged.
+func produce(ctx context.Context) (written int, err error) {
+	var last kafka.Message
+	w := &kafka.Writer{
+		Topic: topic, Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// The key decides the partition, as in Java's client. By default it decides nothing.
+		Balancer: kafka.Murmur2Balancer{},
+		// All in-sync replicas have the record when a write succeeds. By default none need to.
+		RequiredAcks: kafka.RequireAll,
+		// A record waits this long for others to share a request with. By default it is a second.
+		BatchTimeout: time.Millisecond,
+		// The loop below tries again, and says so. By default ten attempts fail in silence.
+		MaxAttempts: 1,
+		// The writer tells here where in the topic the record lies.
+		Completion: func(messages []kafka.Message, _ error) { last = messages[0] },
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+
+	for waiting := false; ctx.Err() == nil; {
+		i := strconv.Itoa(written)
+		message := kafka.Message{Key: []byte(i), Value: []byte("this is message" + i)}
+		// Ctrl-C doesn't interrupt a write: the record in hand is finished.
+		err := w.WriteMessages(context.WithoutCancel(ctx), message)
+		if err != nil && !waiting {
+			fmt.Printf("waiting to write %d: %v\n", written, err)
+		}
+		if waiting = err != nil; waiting {
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, last.Partition, last.Offset)
+		written++
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+		}
+	}
+	return written, nil
+}
