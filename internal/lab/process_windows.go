@@ -1,0 +1,19 @@
+package lab
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// ownGroup makes it possible to interrupt one program and not the tests.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+// interrupt sends Ctrl-Break, which Windows delivers to a process group and
+// Go's runtime reports as os.Interrupt, as it does Ctrl-C.
+func interrupt(p *os.Process) error {
+	return windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(p.Pid))
+}
