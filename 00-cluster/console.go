@@ -30,10 +30,16 @@ func serveConsole(cluster *embedded.Cluster, in io.Reader, out io.Writer, signal
 			lines <- s.Text()
 		}
 	}()
+	prompt := func() {
+		if isTerminal(in) {
+			fmt.Fprint(out, "> ")
+		}
+	}
+	prompt()
 	for {
 		select {
 		case <-signals:
-			fmt.Fprintln(out, "The cluster has ended.")
+			fmt.Fprintln(out, "\nThe cluster has ended.")
 			return
 		case line, ok := <-lines:
 			if !ok {
@@ -43,8 +49,19 @@ func serveConsole(cluster *embedded.Cluster, in io.Reader, out io.Writer, signal
 			if err := obey(cluster, line, out); err != nil {
 				fmt.Fprintln(out, "error:", err)
 			}
+			prompt()
 		}
 	}
+}
+
+// isTerminal tells whether somebody types the input.
+func isTerminal(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // obey carries out one line.

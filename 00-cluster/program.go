@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // A program is a chapter's program, built into a temporary folder.
@@ -14,27 +15,27 @@ type program struct {
 	dir, path string
 }
 
-// build compiles the program in a folder of this repository.
+// build compiles the program in a folder.
 func build(folder string) (*program, error) {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("there is no folder %s here: give the folder of a program, such as ./03-together, and stay in the top folder of the repository", folder)
-	}
-	if !filepath.IsAbs(folder) {
-		folder = "." + string(filepath.Separator) + filepath.Clean(folder) // "03-together" would be a package of the standard library.
 	}
 	dir, err := os.MkdirTemp("", "kafka-program-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder to build in: %w", err)
 	}
 	p := &program{dir: dir, path: filepath.Join(dir, "program.exe")} // Windows needs the ending; others don't mind.
-	command := exec.Command("go", "build", "-o", p.path, folder)
+	command := exec.Command("go", "build", "-o", p.path, ".")
+	command.Dir = folder // It may also be a copy in a module of the learner's own.
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
 		p.remove()
 		return nil, fmt.Errorf("%s doesn't compile (%w): nothing was started; mend what go says above, and try again", folder, err)
 	}
 	// For a package that isn't a main package, go build writes something else.
-	if output, err := exec.Command("go", "list", "-f", "{{.Name}}", folder).Output(); err != nil || string(output) != "main\n" {
+	list := exec.Command("go", "list", "-f", "{{.Name}}", ".")
+	list.Dir = folder
+	if output, err := list.Output(); err != nil || strings.TrimSpace(string(output)) != "main" {
 		p.remove()
 		return nil, fmt.Errorf("%s is not a program: choose a folder whose main.go says \"package main\"", folder)
 	}

@@ -15,10 +15,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// With all three addresses the program also starts while one broker is down.
 const (
 	topic          = "message-log"
-	broker1Address = "localhost:9093"
+	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records
@@ -53,10 +52,10 @@ func createTopic(ctx context.Context) error {
 		if err == nil {
 			err = response.Errors[topic]
 		}
-		if errors.Is(err, kafka.TopicAlreadyExists) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, kafka.TopicAlreadyExists), ctx.Err() != nil:
 			return nil
-		}
-		if attempts.Err() != nil {
+		case attempts.Err() != nil:
 			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)",
 				topic, client.Addr, err)
 		}
@@ -81,7 +80,6 @@ func produce(ctx context.Context) (written int, err error) {
 		Completion: func(messages []kafka.Message, _ error) { last = messages[0] },
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-
 	for waiting := false; ctx.Err() == nil; {
 		i := strconv.Itoa(written)
 		message := kafka.Message{Key: []byte(i), Value: []byte("this is message" + i)}

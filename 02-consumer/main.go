@@ -14,11 +14,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// With all three addresses the program also starts while one broker is down.
 const (
 	topic          = "message-log"
 	groupID        = "my-group"
-	broker1Address = "localhost:9093"
+	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 )
@@ -52,10 +51,10 @@ func createTopic(ctx context.Context) error {
 		if err == nil {
 			err = response.Errors[topic]
 		}
-		if errors.Is(err, kafka.TopicAlreadyExists) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, kafka.TopicAlreadyExists), ctx.Err() != nil:
 			return nil
-		}
-		if attempts.Err() != nil {
+		case attempts.Err() != nil:
 			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)",
 				topic, client.Addr, err)
 		}
@@ -81,7 +80,6 @@ func consume(ctx context.Context) (received int, err error) {
 		MaxWait: 500 * time.Millisecond,
 	})
 	defer func() { err = errors.Join(err, r.Close()) }()
-
 	for waiting := false; ; {
 		message, err := r.FetchMessage(ctx)
 		if ctx.Err() != nil {
@@ -96,8 +94,10 @@ func consume(ctx context.Context) (received int, err error) {
 		fmt.Printf("received:  %s   (partition %d, offset %d)\n", message.Value, message.Partition, message.Offset)
 		received++
 		// The commit follows the work: a record that was in hand at a crash comes again.
-		if err := r.CommitMessages(context.WithoutCancel(ctx), message); err != nil {
+		commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if err := r.CommitMessages(commit, message); err != nil {
 			fmt.Println("not committed, so it may come again:", err)
 		}
+		cancel()
 	}
 }

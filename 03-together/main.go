@@ -16,11 +16,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// With all three addresses the program also starts while one broker is down.
 const (
 	topic          = "message-log"
 	groupID        = "my-group"
-	broker1Address = "localhost:9093"
+	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records
@@ -59,10 +58,10 @@ func createTopic(ctx context.Context) error {
 		if err == nil {
 			err = response.Errors[topic]
 		}
-		if errors.Is(err, kafka.TopicAlreadyExists) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, kafka.TopicAlreadyExists), ctx.Err() != nil:
 			return nil
-		}
-		if attempts.Err() != nil {
+		case attempts.Err() != nil:
 			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)",
 				topic, client.Addr, err)
 		}
@@ -87,7 +86,6 @@ func produce(ctx context.Context) (written int, err error) {
 		Completion: func(messages []kafka.Message, _ error) { last = messages[0] },
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-
 	for waiting := false; ctx.Err() == nil; {
 		i := strconv.Itoa(written)
 		message := kafka.Message{Key: []byte(i), Value: []byte("this is message" + i)}
@@ -128,7 +126,6 @@ func consume(ctx context.Context) (received int, err error) {
 		MaxWait: 500 * time.Millisecond,
 	})
 	defer func() { err = errors.Join(err, r.Close()) }()
-
 	for waiting := false; ; {
 		message, err := r.FetchMessage(ctx)
 		if ctx.Err() != nil {
@@ -143,8 +140,10 @@ func consume(ctx context.Context) (received int, err error) {
 		fmt.Printf("received:  %s   (partition %d, offset %d)\n", message.Value, message.Partition, message.Offset)
 		received++
 		// The commit follows the work: a record that was in hand at a crash comes again.
-		if err := r.CommitMessages(context.WithoutCancel(ctx), message); err != nil {
+		commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if err := r.CommitMessages(commit, message); err != nil {
 			fmt.Println("not committed, so it may come again:", err)
 		}
+		cancel()
 	}
 }

@@ -1,14 +1,13 @@
 package contract
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/lab"
 )
 
 // A cluster is what a test needs of one.
@@ -27,21 +26,7 @@ type place struct {
 
 var names atomic.Int64
 
-// TestMain lets more tests run at once than there are processors: they mostly
-// wait, for records that come one after the other and for sessions to time out.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	if err := closeApache(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { lab.Main(m, closeApache) }
 
 // onEachCluster runs a test on a cluster of its own inside this process, side
 // by side with others, and on Apache Kafka, one after the other.

@@ -83,12 +83,25 @@ func (ctl *controller) answer(request kmsg.Request) (kmsg.Response, error) {
 		for _, b := range answer.Brokers {
 			answer.ControllerID = lowest(answer.ControllerID, b.NodeID)
 		}
-	case *kmsg.CreateTopicsResponse, *kmsg.CreatePartitionsResponse:
-		ctl.cluster.mu.Lock()
-		defer ctl.cluster.mu.Unlock()
-		err = ctl.cluster.placeLeaders()
+	case *kmsg.CreateTopicsResponse:
+		for i := range answer.Topics {
+			if answer.Topics[i].Configs == nil {
+				// kfake says null for no configurations, and Java's admin client fails on it.
+				answer.Topics[i].Configs = []kmsg.CreateTopicsResponseTopicConfig{}
+			}
+		}
+		err = ctl.placeLeaders()
+	case *kmsg.CreatePartitionsResponse:
+		err = ctl.placeLeaders()
 	}
 	return answer, err
+}
+
+// placeLeaders gives new partitions the leaders that they should have.
+func (ctl *controller) placeLeaders() error {
+	ctl.cluster.mu.Lock()
+	defer ctl.cluster.mu.Unlock()
+	return ctl.cluster.placeLeaders()
 }
 
 // lowest returns the lower of two brokers' numbers, where -1 is none.

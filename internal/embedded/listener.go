@@ -2,7 +2,10 @@ package embedded
 
 import (
 	"net"
+	"strings"
 	"sync"
+
+	"kafka-with-go/internal/freeport"
 )
 
 // A listener is a broker's socket. Unlike the standard library's it can be cut:
@@ -18,7 +21,11 @@ type listener struct {
 // listen opens a broker's socket. kfake calls it with the address of a broker
 // that it adds; it holds no lock of the cluster then.
 func (c *Cluster) listen(network, address string) (net.Listener, error) {
-	inner, err := net.Listen(network, address)
+	listen := func() (net.Listener, error) { return net.Listen(network, address) }
+	if strings.HasSuffix(address, ":0") {
+		listen = freeport.Listen
+	}
+	inner, err := listen()
 	if err != nil {
 		return nil, err
 	}

@@ -11,13 +11,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
+
+	"kafka-with-go/internal/freeport"
 )
 
 // Constants are the values that a build replaces, as Go expressions by the
@@ -44,7 +45,7 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "program.exe") // Windows needs the ending.
-	args := []string{"build", "-overlay", Overlay(t, folder, constants), "-ldflags=-s -w", "-o", path}
+	args := []string{"build", "-overlay", Overlay(t, constants, folder), "-ldflags=-s -w", "-o", path}
 	if raceDetector {
 		args = append(args, "-race")
 	}
@@ -57,30 +58,32 @@ func Build(t testing.TB, folder string, constants Constants) string {
 }
 
 // Overlay writes the file that go build's -overlay wants: it replaces the
-// constants in the sources of a program, and leaves the sources themselves alone.
-func Overlay(t testing.TB, folder string, constants Constants) string {
+// constants in the sources of programs, and leaves the sources themselves alone.
+func Overlay(t testing.TB, constants Constants, folders ...string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(Root(t), filepath.FromSlash(folder), "*.go"))
-	if err != nil || files == nil {
-		t.Fatalf("there is no program in %s (%v)", folder, err)
-	}
 	dir := t.TempDir()
 	replace := make(map[string]string)
-	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(Root(t), filepath.FromSlash(folder), "*.go"))
+		if err != nil || files == nil {
+			t.Fatalf("there is no program in %s (%v)", folder, err)
 		}
-		changed, err := replaceConstants(source, constants)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		if bytes.Equal(source, changed) {
-			continue
-		}
-		replace[file] = filepath.Join(dir, filepath.Base(file))
-		if err := os.WriteFile(replace[file], changed, 0o600); err != nil {
-			t.Fatal(err)
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed, err := replaceConstants(source, constants)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if bytes.Equal(source, changed) {
+				continue
+			}
+			replace[file] = filepath.Join(dir, strconv.Itoa(len(replace))+".go")
+			if err := os.WriteFile(replace[file], changed, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
@@ -135,7 +138,7 @@ func FreeAddrs(t testing.TB) []string {
 	t.Helper()
 	var addrs []string
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := freeport.Listen()
 		if err != nil {
 			t.Fatal(err)
 		}

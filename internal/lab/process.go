@@ -56,7 +56,7 @@ func StartCommand(t testing.TB, command *exec.Cmd) *Process {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = ownGroup()
 	}
-	command.WaitDelay = 10 * time.Second // A grandchild may keep the output open.
+	command.WaitDelay = patience // A grandchild may keep the output open.
 	if err := command.Start(); err != nil {
 		t.Fatalf("starting %s: %v", command.Path, err)
 	}
@@ -75,7 +75,7 @@ func StartCommand(t testing.TB, command *exec.Cmd) *Process {
 	}()
 	t.Cleanup(func() {
 		if !p.Exited() {
-			p.Kill()
+			killGroup(command.Process) // go run has started another process.
 			p.Wait()
 		}
 		if t.Failed() {
@@ -147,6 +147,7 @@ func (p *Process) Until(what string, done func([]Line) bool) {
 		}
 		select {
 		case <-changed:
+		case <-time.After(500 * time.Millisecond): // done may look at more than the lines.
 		case <-timeout:
 			p.t.Fatalf("waited %v in vain for %s", patience, what)
 		}
@@ -193,6 +194,15 @@ func (p *Process) Type(line string) {
 func (p *Process) Interrupt() {
 	p.t.Helper()
 	if err := interrupt(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Fatalf("interrupting the program: %v", err)
+	}
+}
+
+// InterruptGroup does what Ctrl-C in a terminal does: the process and those that
+// it started are interrupted.
+func (p *Process) InterruptGroup() {
+	p.t.Helper()
+	if err := interruptGroup(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatalf("interrupting the program: %v", err)
 	}
 }
