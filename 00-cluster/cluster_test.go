@@ -47,7 +47,7 @@ func clusterOn(t *testing.T, addrs []string) *cluster {
 	}
 	value := "[embedded.Brokers]int{" + strings.Join(list, ", ") + "}"
 	path := lab.Build(t, "00-cluster", lab.Constants{"ports": value})
-	overlay := lab.Overlay(t, lab.On(addrs, topic, "my-group"), "03-together")
+	overlay := lab.Overlay(t, map[string]lab.Constants{"03-together": lab.On(addrs, topic, "my-group")})
 	return &cluster{t: t, path: path, addrs: addrs, env: append(os.Environ(), "GOFLAGS=-overlay="+overlay)}
 }
 
@@ -266,7 +266,9 @@ func TestGoRunTerminated(t *testing.T) {
 		_, port, _ := net.SplitHostPort(addr)
 		list = append(list, port)
 	}
-	overlay := lab.Overlay(t, lab.Constants{"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(list, ", "))}, "00-cluster")
+	overlay := lab.Overlay(t, map[string]lab.Constants{
+		"00-cluster": {"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(list, ", "))},
+	})
 	command := exec.Command("go", "run", "-overlay", overlay, "./00-cluster", "./03-together")
 	command.Dir, command.Env = lab.Root(t), c.env
 	p := lab.StartCommand(t, command)

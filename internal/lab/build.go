@@ -45,7 +45,7 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "program.exe") // Windows needs the ending.
-	args := []string{"build", "-overlay", Overlay(t, constants, folder), "-ldflags=-s -w", "-o", path}
+	args := []string{"build", "-overlay", Overlay(t, map[string]Constants{folder: constants}), "-ldflags=-s -w", "-o", path}
 	if raceDetector {
 		args = append(args, "-race")
 	}
@@ -57,13 +57,13 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	return path
 }
 
-// Overlay writes the file that go build's -overlay wants: it replaces the
-// constants in the sources of programs, and leaves the sources themselves alone.
-func Overlay(t testing.TB, constants Constants, folders ...string) string {
+// Overlay writes the file that go build's -overlay wants: it replaces constants
+// in the sources of programs, by folder, and leaves the sources themselves alone.
+func Overlay(t testing.TB, programs map[string]Constants) string {
 	t.Helper()
 	dir := t.TempDir()
 	replace := make(map[string]string)
-	for _, folder := range folders {
+	for folder, constants := range programs {
 		files, err := filepath.Glob(filepath.Join(Root(t), filepath.FromSlash(folder), "*.go"))
 		if err != nil || files == nil {
 			t.Fatalf("there is no program in %s (%v)", folder, err)

@@ -97,6 +97,12 @@ func TestCommandsAndOutputs(t *testing.T) {
 				s.terminals[name].process.InterruptGroup()
 				s.terminals[name].process.Wait()
 			}
+		case strings.HasPrefix(b.comment, "edit "):
+			var folder, name, value string
+			if _, err := fmt.Sscan(b.comment, new(string), &folder, &name, &value); err != nil {
+				t.Fatalf("%q doesn't say what to edit: %v", b.comment, err)
+			}
+			s.edit(folder, name, value)
 		case b.comment != "":
 			t.Fatalf("unknown comment %q", b.comment)
 		case b.kind == "console" && (b.name == "docker" || b.name == "apache"):
@@ -110,6 +116,7 @@ func TestCommandsAndOutputs(t *testing.T) {
 // A session is a learner's: terminals, and a cluster on ports of its own.
 type session struct {
 	t         *testing.T
+	constants map[string]lab.Constants // by folder
 	env       []string
 	ports     *strings.Replacer // from the README's ports to the session's
 	terminals map[string]*terminal
@@ -124,25 +131,48 @@ type terminal struct {
 }
 
 func newSession(t *testing.T) *session {
-	addrs := lab.FreeAddrs(t)
-	var ports []string
+	s := &session{t: t, constants: make(map[string]lab.Constants), terminals: make(map[string]*terminal)}
 	constants := lab.Constants{"interval": "100 * time.Millisecond"}
-	var replace []string
-	for i, addr := range addrs {
+	var ports, replace []string
+	for i, addr := range lab.FreeAddrs(t) {
 		port := addr[strings.LastIndex(addr, ":")+1:]
 		ports = append(ports, port)
 		constants[fmt.Sprintf("broker%dAddress", i+1)] = fmt.Sprintf("%q", "localhost:"+port)
 		replace = append(replace, fmt.Sprint(9093+i), port)
 	}
 	constants["ports"] = "[embedded.Brokers]int{" + strings.Join(ports, ", ") + "}"
-	overlay := lab.Overlay(t, constants, "00-cluster", "01-producer", "01-producer/01-keys", "01-producer/02-batching",
-		"02-consumer", "02-consumer/01-crash", "03-together", "03-together/01-original")
-	return &session{
-		t:         t,
-		env:       append(os.Environ(), "GOFLAGS=-overlay="+overlay),
-		ports:     strings.NewReplacer(replace...),
-		terminals: make(map[string]*terminal),
+	s.ports = strings.NewReplacer(replace...)
+	for _, pattern := range []string{"0[0-3]-*", "0[1-3]-*/0*"} {
+		folders, err := filepath.Glob(filepath.Join(lab.Root(t), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range folders {
+			relative, err := filepath.Rel(lab.Root(t), folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.constants[filepath.ToSlash(relative)] = maps.Clone(constants)
+		}
 	}
+	s.overlay()
+	return s
+}
+
+// edit changes a constant of a program, as the README tells the learner to.
+func (s *session) edit(folder, name, value string) {
+	s.t.Helper()
+	if s.constants[folder] == nil {
+		s.t.Fatalf("there is no program %s to edit", folder)
+	}
+	s.constants[folder][name] = value
+	s.overlay()
+}
+
+// overlay has every command of the session see the session's constants.
+func (s *session) overlay() {
+	s.t.Helper()
+	s.env = append(os.Environ(), "GOFLAGS=-overlay="+lab.Overlay(s.t, s.constants))
 }
 
 // play plays a block in its terminal.
