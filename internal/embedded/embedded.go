@@ -29,7 +29,7 @@ const Brokers = 3
 
 // RetentionBytes is how many bytes of records (as batches, compressed if the
 // producer compresses) a partition keeps in memory. Beyond it the oldest
-// batches go, at the latest a second later.
+// batches go, within a tenth of a second.
 const RetentionBytes = 16 << 20
 
 // dataRetentionBytes is the same for a cluster with a data folder, whose
@@ -336,7 +336,7 @@ func (c *Cluster) placeLeaders() error {
 
 // applyRetention removes old records until the cluster is closed.
 func (c *Cluster) applyRetention() {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
