@@ -46,7 +46,7 @@ func clusterOn(t *testing.T, addrs []string) *cluster {
 		list = append(list, port)
 	}
 	value := "[embedded.Brokers]int{" + strings.Join(list, ", ") + "}"
-	path := lab.Build(t, "00-cluster", lab.Constants{"ports": value})
+	path := lab.Build(t, "00-cluster", lab.Constants{"ports": value, "boardPort": "0"})
 	overlay := lab.Overlay(t, map[string]lab.Constants{"03-together": lab.On(addrs, topic, "my-group")})
 	return &cluster{t: t, path: path, addrs: addrs, env: append(os.Environ(), "GOFLAGS=-overlay="+overlay)}
 }
@@ -267,7 +267,7 @@ func TestGoRunTerminated(t *testing.T) {
 		list = append(list, port)
 	}
 	overlay := lab.Overlay(t, map[string]lab.Constants{
-		"00-cluster": {"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(list, ", "))},
+		"00-cluster": {"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(list, ", ")), "boardPort": "0"},
 	})
 	command := exec.Command("go", "run", "-overlay", overlay, "./00-cluster", "./03-together")
 	command.Dir, command.Env = lab.Root(t), c.env

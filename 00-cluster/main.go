@@ -3,10 +3,11 @@
 //	go run ./00-cluster                  # until Ctrl-C; type help meanwhile
 //	go run ./00-cluster ./03-together    # and that program in the same terminal
 //	go run ./00-cluster -data DIR        # keeps the records for the next time
+//	go run ./00-cluster -watch           # only the board, for a cluster that runs already
 //
 // The brokers listen on 127.0.0.1:9093, 9094 and 9095, as those of
 // docker-compose.yml do. With a program to run, a cluster that is already there
-// is used instead.
+// is used instead. The board is a page in the browser that shows the cluster live.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -28,11 +30,19 @@ var ports = [embedded.Brokers]int{9093, 9094, 9095}
 
 func main() {
 	data := flag.String("data", "", "keep records and committed offsets in this `folder`, for the next start")
+	port := flag.Int("board", boardPort, "serve the board on this `port`, or on the next free one; 0 for any")
+	watchOnly := flag.Bool("watch", false, "serve only the board, for a cluster that runs already, here or on the given addresses")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./00-cluster [-data folder] [program [arguments]]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./00-cluster [-data folder] [-board port] [program [arguments]]\n"+
+			"       go run ./00-cluster -watch [-board port] [addresses]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// Records that were removed give their memory back soon. By default the
+		// process may take twice what is in use.
+		debug.SetMemoryLimit(256 << 20)
+	}
 
 	// The first signal begins an orderly end. While a program runs, every signal
 	// is passed on to it.
@@ -40,7 +50,13 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go watchParent(signals)
 
-	status, err := run(*data, flag.Args(), signals)
+	var status int
+	var err error
+	if *watchOnly {
+		err = watch(*port, flag.Args(), signals)
+	} else {
+		status, err = run(*data, *port, flag.Args(), signals)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
@@ -50,7 +66,7 @@ func main() {
 
 // run starts the cluster, and what is to run on it. It returns the exit status
 // of the program, which is 0 without one.
-func run(data string, args []string, signals <-chan os.Signal) (int, error) {
+func run(data string, port int, args []string, signals <-chan os.Signal) (int, error) {
 	if len(args) == 0 {
 		cluster, err := startCluster(data)
 		if errors.Is(err, errAlreadyThere) {
@@ -60,7 +76,9 @@ func run(data string, args []string, signals <-chan os.Signal) (int, error) {
 			return 0, err
 		}
 		defer cluster.Close()
-		fmt.Print(welcome(data))
+		url, stopBoard := startBoard(port, cluster)
+		defer stopBoard()
+		fmt.Print(welcome(data, url))
 		serveConsole(cluster, os.Stdin, os.Stdout, signals)
 		return 0, nil
 	}
@@ -80,6 +98,12 @@ func run(data string, args []string, signals <-chan os.Signal) (int, error) {
 	default:
 		defer cluster.Close()
 		fmt.Fprintf(os.Stderr, "Three Kafka brokers are up on %s. Ctrl-C ends %s and them.\n", addresses(), args[0])
+	}
+	// Of a cluster that was there already, cluster is nil.
+	url, stopBoard := startBoard(port, cluster)
+	defer stopBoard()
+	if url != "" {
+		fmt.Fprintf(os.Stderr, "The board shows them live, in a browser: %s\n", url)
 	}
 	return program.run(args[1:], signals)
 }
@@ -105,13 +129,16 @@ func addresses() string {
 	return fmt.Sprintf("localhost:%d, %d and %d", ports[0], ports[1], ports[2])
 }
 
-func welcome(data string) string {
+func welcome(data, board string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", addresses(), topic)
 	if data == "" {
 		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB a partition, and go with this process.\n", embedded.RetentionBytes>>20)
 	} else {
 		fmt.Fprintf(&b, "Records and committed offsets are kept in %s.\n", data)
+	}
+	if board != "" {
+		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
 	}
 	fmt.Fprintf(&b, `
 Next, in a second terminal:  go run ./01-producer

@@ -16,7 +16,7 @@ import (
 )
 
 // programs are those that produce and consume in one main, and promise the same.
-var programs = []string{"03-together"}
+var programs = []string{"03-together", "04-comparison/sarama", "04-comparison/confluent", "04-comparison/goka", "04-comparison/franz-go"}
 
 // forEachProgram runs a test for each of the programs, on each cluster.
 func forEachProgram(t *testing.T, test func(t *testing.T, folder string, p place)) {
@@ -31,6 +31,7 @@ func forEachProgram(t *testing.T, test func(t *testing.T, folder string, p place
 // build builds a program for a place.
 func (p place) build(t *testing.T, folder string) string {
 	t.Helper()
+	canBuild(t, folder)
 	return lab.Build(t, folder, lab.On(p.Addrs(), p.topic, p.group))
 }
 
@@ -214,7 +215,12 @@ func TestBrokerKilled(t *testing.T) {
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
 		process := lab.Start(t, p.build(t, folder))
 		process.UntilMore(20, "received: ")
-		for id := 1; id <= 3; id++ {
+		brokers := []int{1, 2, 3}
+		if p.apache && folder != "03-together" {
+			// An election takes up to 9 s there. The five programs together kill each broker.
+			brokers = []int{slices.Index(programs, folder)%3 + 1}
+		}
+		for _, id := range brokers {
 			before := process.Output()
 			p.stop(t, id)
 			process.UntilMore(20, "writes: ")
@@ -232,8 +238,8 @@ func TestBrokerKilled(t *testing.T) {
 		p.hasReceivedAll(t, process)
 		p.checkCtrlC(t, process)
 		p.checkWritten(t, process)
-		t.Logf("3 brokers killed: %d records acknowledged, none lost, %d received twice",
-			len(lab.Written(process.Lines())), lab.Repeated(lab.Received(process.Lines())))
+		t.Logf("%d brokers killed: %d records acknowledged, none lost, %d received twice",
+			len(brokers), len(lab.Written(process.Lines())), lab.Repeated(lab.Received(process.Lines())))
 	})
 }
 
@@ -357,6 +363,7 @@ func TestNoCluster(t *testing.T) {
 	for _, folder := range append([]string{"01-producer", "02-consumer"}, programs...) {
 		t.Run(strings.ReplaceAll(folder, "/", "-"), func(t *testing.T) {
 			t.Parallel()
+			canBuild(t, folder)
 			addrs := lab.FreeAddrs(t)
 			process := lab.Start(t, lab.Build(t, folder, lab.On(addrs, "topic", "group")))
 			if status := process.Wait(); status != 1 {

@@ -86,31 +86,57 @@ func readme(t *testing.T, name string) []byte {
 	return source
 }
 
-// Every command of the README is run in the order of its chapters, as one
-// learner with several terminals would, and prints what the README shows.
+// readmes are the READMEs that these tests read, from the top folder.
+var readmes = []string{"README.md", "04-comparison/README.md"}
+
+// Every command of a README is run in the order of its chapters, as one learner
+// with several terminals would, and prints what the README shows.
 func TestCommandsAndOutputs(t *testing.T) {
-	s := newSession(t)
-	for _, b := range blocks(t, readme(t, "README.md")) {
-		switch {
-		case strings.HasPrefix(b.comment, "interrupt "):
-			for name := range strings.FieldsSeq(b.comment[len("interrupt "):]) {
-				s.terminals[name].process.InterruptGroup()
-				s.terminals[name].process.Wait()
+	for _, name := range readmes {
+		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t)
+			for _, b := range blocks(t, readme(t, name)) {
+				s.do(b)
 			}
-		case strings.HasPrefix(b.comment, "edit "):
-			var folder, name, value string
-			if _, err := fmt.Sscan(b.comment, new(string), &folder, &name, &value); err != nil {
-				t.Fatalf("%q doesn't say what to edit: %v", b.comment, err)
-			}
-			s.edit(folder, name, value)
-		case b.comment != "":
-			t.Fatalf("unknown comment %q", b.comment)
-		case b.kind == "console" && (b.name == "docker" || b.name == "apache"):
-			// There is no Docker engine in the tests; TestOtherCommands looks at these.
-		case b.kind == "console":
-			s.play(b)
-		}
+		})
 	}
+}
+
+// do does what a block asks for.
+func (s *session) do(b block) {
+	s.t.Helper()
+	switch {
+	case strings.HasPrefix(b.comment, "interrupt "):
+		for name := range strings.FieldsSeq(b.comment[len("interrupt "):]) {
+			s.terminals[name].process.InterruptGroup()
+			s.terminals[name].process.Wait()
+		}
+	case strings.HasPrefix(b.comment, "edit "):
+		var folder, name, value string
+		if _, err := fmt.Sscan(b.comment, new(string), &folder, &name, &value); err != nil {
+			s.t.Fatalf("%q doesn't say what to edit: %v", b.comment, err)
+		}
+		s.edit(folder, name, value)
+	case b.comment != "":
+		s.t.Fatalf("unknown comment %q", b.comment)
+	case b.kind != "console" || b.name == "docker" || b.name == "apache":
+		// There is no Docker engine in the tests; TestOtherCommands looks at these.
+	case b.name == "confluent" && !cgo(s.t):
+		s.t.Log("not run, since there is no C compiler:", b.lines[0])
+	default:
+		s.play(b)
+	}
+}
+
+// cgo tells whether Go builds programs with C here.
+func cgo(t *testing.T) bool {
+	t.Helper()
+	output, err := exec.Command("go", "env", "CGO_ENABLED").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(output)) == "1"
 }
 
 // A session is a learner's: terminals, and a cluster on ports of its own.
@@ -140,14 +166,21 @@ func newSession(t *testing.T) *session {
 		constants[fmt.Sprintf("broker%dAddress", i+1)] = fmt.Sprintf("%q", "localhost:"+port)
 		replace = append(replace, fmt.Sprint(9093+i), port)
 	}
+	board := lab.FreeAddrs(t)[0]
+	board = board[strings.LastIndex(board, ":")+1:]
+	constants["boardPort"] = board
+	replace = append(replace, "9096", board)
 	constants["ports"] = "[embedded.Brokers]int{" + strings.Join(ports, ", ") + "}"
 	s.ports = strings.NewReplacer(replace...)
-	for _, pattern := range []string{"0[0-3]-*", "0[1-3]-*/0*"} {
+	for _, pattern := range []string{"0[0-3]-*", "0[1-3]-*/0*", "04-*/*"} {
 		folders, err := filepath.Glob(filepath.Join(lab.Root(t), pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, folder := range folders {
+			if _, err := os.Stat(filepath.Join(folder, "main.go")); err != nil {
+				continue // A folder of pictures, say.
+			}
 			relative, err := filepath.Rel(lab.Root(t), folder)
 			if err != nil {
 				t.Fatal(err)
@@ -292,7 +325,7 @@ func TestAgrees(t *testing.T) {
 
 // Code in a README stands in the source that it names, in consecutive lines.
 func TestCode(t *testing.T) {
-	for _, name := range []string{"README.md"} {
+	for _, name := range readmes[:1] {
 		shown := 0
 		for _, b := range blocks(t, readme(t, name)) {
 			if b.kind != "go" {
@@ -373,7 +406,7 @@ func TestPictures(t *testing.T) {
 // Every file that a README links to is there, and so is every program that it
 // names in its text.
 func TestLinksAndNames(t *testing.T) {
-	for _, name := range []string{"README.md"} {
+	for _, name := range readmes {
 		source := string(readme(t, name))
 		dir := filepath.Join(lab.Root(t), filepath.Dir(name))
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(source, -1) {

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/all"
+	"kafka-with-go/internal/lab"
+)
+
+const toMakeAgain = "go run ./04-comparison/claims -write (or -tables, if only a program changed) makes the tables again"
+
+func TestMain(m *testing.M) {
+	if work() {
+		return // This process was a worker, see runs.go.
+	}
+	os.Exit(m.Run())
+}
+
+func committed(t *testing.T) Results {
+	t.Helper()
+	r, err := load(lab.Root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func quiet(string) {}
+
+// The tables in the README are those that the committed results make.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(readme)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(source), "\r\n", "\n")
+	for name, block := range committed(t).blocks() {
+		from, to, err := find(text, name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := text[from:to]; got != "\n"+block+"\n" {
+			t.Errorf("the part %q of %s isn't what was measured: %s", name, readme, toMakeAgain)
+		}
+	}
+}
+
+// Every sentence has a verdict, and a cell for each client that it is about.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	r := committed(t)
+	claims := r.claims()
+	about := make(map[string]int)
+	for _, c := range claims {
+		about[c.About]++
+		if !slices.Contains([]string{still, half, noLonger, untested}, c.Verdict) || c.Because == "" || c.Test == "" {
+			t.Errorf("%q: verdict %q, because %q", c.Sentence, c.Verdict, c.Because)
+		}
+		for _, n := range names() {
+			if r.Counted[n].Flow == nil {
+				t.Logf("%s has no flow: what is counted of it is missing", n)
+				continue
+			}
+			if len(c.Measured) > 1 && (c.Measured[n] == "" || c.Measured[n] == "not measured") {
+				t.Errorf("%q: nothing was measured of %s", c.Sentence, n)
+			}
+		}
+	}
+	want := map[string]int{"kafka-go": 2, "sarama": 9, "confluent-kafka-go": 4, "goka": 3, "the producer": 2, "the consumer": 3}
+	if !maps.Equal(about, want) {
+		t.Errorf("sentences about %v, want %v", about, want)
+	}
+}
+
+// What is counted is counted again, and agrees exactly.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	r := committed(t)
+	counted, deprecated, err := count(lab.Root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deprecated != r.NewWriterIsOld {
+		t.Errorf("kafka.NewWriter is deprecated: %v, committed is %v", deprecated, r.NewWriterIsOld)
+	}
+	for _, n := range names() {
+		got, err := json.Marshal(counted[n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(r.Counted[n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s: counted is\n%s\ncommitted is\n%s\n%s", n, got, want, toMakeAgain)
+		}
+	}
+}
+
+// untimed keeps of a cell what noise doesn't change: whether there is a time of
+// any length. What length does harm is in its mark.
+func untimed(value string) string {
+	return regexp.MustCompile(`^none$|\d+ m?s$`).ReplaceAllString(value, "some time")
+}
+
+// Each default is provoked again, and agrees exactly; times agree in their marks.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	r := committed(t)
+	producer, consumer, err := observeDefaults(t.Context(), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare := func(got, want Defaults, rows []row, columns []column) {
+		if len(want) != len(rows) {
+			t.Errorf("%d rows are committed, want %d", len(want), len(rows))
+		}
+		for _, row := range rows {
+			for _, mark := range marksOf(want[row.name]) {
+				if row.does[mark] == "" {
+					t.Errorf("%s: no sentence says what %q means", row.name, mark)
+				}
+			}
+			for _, c := range columns {
+				if c.client.Available() != nil {
+					t.Logf("%s of %s isn't compared: %v", row.name, c.name, c.client.Available())
+					continue
+				}
+				g, w := got[row.name][c.name], want[row.name][c.name]
+				if row.timed {
+					g.Value, w.Value = untimed(g.Value), untimed(w.Value)
+				}
+				if g != w || g.Value == "" {
+					t.Errorf("%s of %s: observed is %+v, committed is %+v", row.name, c.name, g, w)
+				}
+			}
+		}
+	}
+	compare(producer, r.ProducerDefault, producerRows, producers())
+	compare(consumer, r.ConsumerDefault, consumerRows, consumers())
+}
+
+// A consumer is killed again: what was lost or repeated, or not, is so again. On
+// a busy computer the kill may hit another moment, so there are three attempts.
+func TestCrashes(t *testing.T) {
+	t.Parallel()
+	r := committed(t)
+	differ := func(a, b Crash) bool { return (a.Repeated > 0) != (b.Repeated > 0) || (a.Lost > 0) != (b.Lost > 0) }
+	for attempt := 1; ; attempt++ {
+		crashes, err := crashAll(t.Context(), quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wrong []string
+		for n, c := range crashes {
+			if w := r.Crashes[n]; differ(c, w) {
+				wrong = append(wrong, fmt.Sprintf("%s: %d repeated and %d lost, committed is %d and %d", n, c.Repeated, c.Lost, w.Repeated, w.Lost))
+			}
+		}
+		if wrong == nil {
+			return
+		}
+		if attempt == 3 {
+			t.Fatal(strings.Join(wrong, "\n"))
+		}
+	}
+}
+
+// Each client says the same to bad input again. An answer that isn't the same
+// each time is compared with what was said, if anything was.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	r := committed(t)
+	answers, err := observeBadInput(t.Context(), 1, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range situations() {
+		if s.unsteady {
+			continue // What a client says there depends on which packet comes first.
+		}
+		for side, byClient := range answers[s.name] {
+			for _, c := range all.Clients() {
+				if c.Available() != nil {
+					continue
+				}
+				want, got := r.BadInput[s.name][side][c.Name()], byClient[c.Name()]
+				if !agree(got, want) {
+					t.Errorf("%s, %s, %s: %+v, committed is %+v", s.name, side, c.Name(), got, want)
+				}
+			}
+		}
+	}
+}
+
+// agree compares answers. How soon isn't compared, only whether; and what the
+// system says differs between systems.
+func agree(got, want Answer) bool {
+	if want.Unsteady && got.When == never {
+		return true
+	}
+	return (got.When == never) == (want.When == never) && (runtime.GOOS != "linux" || got.Said == want.Said)
+}
+
+// What is measured comes out in the same order again, where the difference is
+// more than noise.
+func TestRuns(t *testing.T) {
+	if raceDetector {
+		t.Skip("with -race a process allocates differently: run it without")
+	}
+	t.Parallel()
+	r := committed(t)
+	fresh, err := measureAll(t.Context(), available(), r.RunRecords/2, 1, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := map[string]func(Run) float64{
+		"allocations": func(r Run) float64 { return r.Allocations },
+		"bytes":       func(r Run) float64 { return r.Bytes },
+	}
+	for side, byClient := range fresh {
+		for a := range byClient {
+			for b := range byClient {
+				for what, f := range figures {
+					was, is := f(r.Runs[side][a])/f(r.Runs[side][b]), f(byClient[a])/f(byClient[b])
+					if was > 1.5 && is < 1 {
+						t.Errorf("%s, %s: %s to %s is %.2f, committed is %.2f", side, what, a, b, is, was)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The cells are made of what was seen, and say so of each case.
+func TestCells(t *testing.T) {
+	t.Parallel()
+	for measured, want := range map[time.Duration]Cell{
+		300 * time.Microsecond:  {Value: "none"},
+		5300 * time.Microsecond: {Value: "5 ms"},
+		11 * time.Millisecond:   {Value: "10 ms"},
+		101 * time.Millisecond:  {"100 ms", "delays"},
+		time.Second:             {"1 s", "delays"},
+	} {
+		if got := lingerCell(measured); got != want {
+			t.Errorf("%v: %+v, want %+v", measured, got, want)
+		}
+	}
+	keys := make(map[string]int32)
+	for _, key := range []string{"a", "bb", "ccc", "dddd", "eeeee", "key-1", "key-2", "key-3"} {
+		keys[key] = clients.Murmur2([]byte(key), 3)
+	}
+	if got := partitionerCell(keys); got.Mark != "" || !strings.Contains(got.Value, "murmur2") {
+		t.Errorf("murmur2 is seen as %+v", got)
+	}
+	keys["a"] = (keys["a"] + 1) % 3
+	if got := partitionerCell(keys); got.Mark != "mixes" {
+		t.Errorf("no hash is seen as %+v", got)
+	}
+	for acks, mark := range map[int16]string{0: "loses", 1: "loses", -1: ""} {
+		if got := acksCell(acks); got.Mark != mark {
+			t.Errorf("acks %d: %+v, want the mark %q", acks, got, mark)
+		}
+	}
+}
+
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"making the emitter: no: dial tcp 127.0.0.1:4711: refused\ndial tcp 127.0.0.1:4712: refused": "no: dial tcp <broker>: refused …",
+		"read tcp 127.0.0.1:1->127.0.0.1:2: i/o timeout":                                             "read tcp <broker>: i/o timeout",
+		"127.0.0.1:4711/bootstrap: failed (after 12ms)":                                              "<broker>: failed (after <time>)",
+	} {
+		if got := tidy(message); got != want {
+			t.Errorf("%q becomes %q, want %q", message, got, want)
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package board
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// kept is how many of the newest records of a partition the board holds.
+	kept = 64
+	// skipBeyond is how many unread records make the board jump to the newest.
+	skipBeyond = 4 * kept
+	// pace is the shortest time between two reads while records come in slowly,
+	// and calmPace while they come so fast that only a sample is read.
+	pace, calmPace = 40 * time.Millisecond, 300 * time.Millisecond
+	// waitForRecords is how long a broker may keep a read waiting for records.
+	waitForRecords = 500 * time.Millisecond
+	// Each read asks for so much at most, whatever the records' size. A broker
+	// returns one whole batch all the same, so that big ones aren't stuck.
+	readBytes, readPartitionBytes = 1 << 20, 32 << 10
+	// shownOfKey and shownOfValue are how many characters of a record go to the
+	// page before it is asked for in full.
+	shownOfKey, shownOfValue = 40, 60
+)
+
+// A tail reads the newest records of one topic while a page shows it.
+type tail struct {
+	collector *collector
+	topic     string
+	client    *kgo.Client // of its own: a read that waits would hold up other requests
+	ctx       context.Context
+	cancel    context.CancelFunc
+
+	// All below is guarded by the collector's lock.
+	pages       int
+	id          kadm.TopicID
+	incarnation int // counted up when what was shown no longer belongs to the topic
+	lanes       []*lane
+	reading     map[int32]bool // the brokers that a goroutine reads from
+}
+
+// A lane is what the board knows of one partition.
+type lane struct {
+	partition  int32
+	next       int64 // the offset to read next; -1 asks for the newest
+	start, end int64 // the log: from the oldest record to where the next one goes; end -1 is unknown
+	seq        int64 // of the newest record, counted from 1
+	records    []record
+	sampled    time.Time // when records were last passed over
+
+	rate     float64 // records a second
+	ratedEnd int64
+	ratedAt  time.Time
+}
+
+// A record is what a page gets of a record at first, as JSON.
+type record struct {
+	seq    int64
+	offset int64
+	key    string
+	hash   uint32
+	keyed  bool
+	json   json.RawMessage
+}
+
+// cell is the JSON of a record.
+type cell struct {
+	Offset  int64   `json:"o"`
+	Key     *string `json:"k"`           // nil: no key
+	Hash    uint32  `json:"h,omitempty"` // of the key
+	Value   string  `json:"v"`
+	Gap     bool    `json:"g,omitempty"` // offsets before it are not in the log
+	Control bool    `json:"c,omitempty"` // a marker of a transaction, not a record
+}
+
+func (c *collector) newTail(topic string) (*tail, error) {
+	client, err := kgo.NewClient(c.options...)
+	if err != nil {
+		return nil, fmt.Errorf("reading topic %s: %w", topic, err)
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	return &tail{collector: c, topic: topic, client: client, ctx: ctx, cancel: cancel, reading: make(map[int32]bool)}, nil
+}
+
+// adopt takes over what the metadata says about the topic, and makes sure that
+// each leader is read from. The caller has the lock.
+func (t *tail) adopt(meta *topicMeta) {
+	if meta == nil {
+		if len(t.lanes) > 0 {
+			t.lanes, t.id = nil, kadm.TopicID{}
+			t.incarnation++
+		}
+		return
+	}
+	if meta.id != t.id || len(meta.partitions) < len(t.lanes) {
+		// The topic is another one of the same name.
+		t.lanes, t.id = nil, meta.id
+		t.incarnation++
+	}
+	for p := len(t.lanes); p < len(meta.partitions); p++ {
+		t.lanes = append(t.lanes, &lane{partition: int32(p), next: -1, end: -1})
+	}
+	for _, p := range meta.partitions {
+		if p.Leader >= 0 && !t.reading[p.Leader] {
+			t.reading[p.Leader] = true
+			leader := p.Leader
+			t.collector.background.Go(func() { t.readFrom(leader) })
+		}
+	}
+}
+
+// readFrom reads the partitions that a broker leads, as long as it leads any.
+func (t *tail) readFrom(broker int32) {
+	for t.ctx.Err() == nil {
+		read, ok := t.plan(broker)
+		if !ok {
+			return
+		}
+		rest, err := t.read(broker, read)
+		if err != nil {
+			// The leader may have moved, or gone: the metadata will tell.
+			t.collector.poke()
+			rest = 200 * time.Millisecond
+		}
+		select {
+		case <-time.After(rest):
+		case <-t.ctx.Done():
+		}
+	}
+}
+
+// A plan is what to read from a broker: the next offset by partition.
+type plan struct {
+	id   kadm.TopicID
+	next map[int32]int64
+}
+
+// plan says what to read from a broker. If there is nothing, the caller ends.
+func (t *tail) plan(broker int32) (plan, bool) {
+	t.collector.mu.Lock()
+	defer t.collector.mu.Unlock()
+	read := plan{t.id, make(map[int32]int64)}
+	if meta := t.collector.topics[t.topic]; meta != nil {
+		for i, p := range meta.partitions {
+			if p.Leader == broker && i < len(t.lanes) {
+				read.next[int32(i)] = t.lanes[i].next
+			}
+		}
+	}
+	if len(read.next) == 0 {
+		delete(t.reading, broker)
+		return read, false
+	}
+	return read, true
+}
+
+// read reads once, and says how long to rest then.
+func (t *tail) read(broker int32, read plan) (time.Duration, error) {
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.ctx, waitForRecords+3*time.Second)
+	defer cancel()
+	if err := t.locate(ctx, read); err != nil {
+		return 0, err
+	}
+	response, err := fetch(ctx, t.client, broker, t.topic, read, waitForRecords)
+	if err != nil {
+		return 0, err
+	}
+	rest := pace - time.Since(begin)
+	for i := range response.Topics {
+		for j := range response.Topics[i].Partitions {
+			p := &response.Topics[i].Partitions[j]
+			skipped, e := t.take(read, p)
+			err = errors.Join(err, e)
+			if skipped {
+				rest = calmPace - time.Since(begin)
+			}
+		}
+	}
+	return max(rest, 0), err
+}
+
+// locate finds where to begin, for the partitions of which nothing was read yet.
+func (t *tail) locate(ctx context.Context, read plan) error {
+	unknown := false
+	for _, next := range read.next {
+		unknown = unknown || next < 0
+	}
+	if !unknown {
+		return nil
+	}
+	adm := kadm.NewClient(t.client)
+	starts, err := adm.ListStartOffsets(ctx, t.topic)
+	if err != nil {
+		return err
+	}
+	ends, err := adm.ListEndOffsets(ctx, t.topic)
+	if err != nil {
+		return err
+	}
+	for p, next := range read.next {
+		start, _ := starts.Lookup(t.topic, p)
+		end, ok := ends.Lookup(t.topic, p)
+		switch {
+		case next >= 0:
+		case !ok || end.Err != nil || start.Err != nil:
+			delete(read.next, p)
+		default:
+			read.next[p] = max(start.Offset, end.Offset-kept)
+		}
+	}
+	return nil
+}
+
+// fetch asks a broker for records, without a group.
+func fetch(ctx context.Context, client *kgo.Client, broker int32, topic string, read plan, wait time.Duration) (*kmsg.FetchResponse, error) {
+	request := kmsg.NewPtrFetchRequest()
+	request.MaxWaitMillis = int32(wait.Milliseconds())
+	request.MinBytes = 1
+	request.MaxBytes = readBytes
+	asked := kmsg.NewFetchRequestTopic()
+	asked.Topic, asked.TopicID = topic, read.id
+	for p, next := range read.next {
+		partition := kmsg.NewFetchRequestTopicPartition()
+		partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = p, next, readPartitionBytes
+		asked.Partitions = append(asked.Partitions, partition)
+	}
+	request.Topics = append(request.Topics, asked)
+	response, err := request.RequestWith(ctx, client.Broker(int(broker)))
+	if err != nil {
+		// Perhaps the client hasn't heard of this broker yet. Whether it has now shows the next time.
+		_, metadataErr := kadm.NewClient(client).BrokerMetadata(ctx)
+		return nil, errors.Join(err, metadataErr)
+	}
+	return response, kerr.ErrorForCode(response.ErrorCode)
+}
+
+// take keeps the newest of the records that were read from a partition. It
+// tells whether records were passed over because there are too many.
+func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped bool, err error) {
+	from := read.next[p.Partition]
+	fetched, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		KeepControlRecords: true, Offset: from, Topic: t.topic, Partition: p.Partition,
+	}, p, kgo.DefaultDecompressor(), nil)
+
+	c := t.collector
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.id != read.id || int(p.Partition) >= len(t.lanes) {
+		return false, nil // The topic became another one in the meantime.
+	}
+	l := t.lanes[p.Partition]
+	if errors.Is(fetched.Err, kerr.OffsetOutOfRange) {
+		// Retention was faster, or the log is shorter than it was: look again. What
+		// is shown stays, as far as it is still in the log.
+		l.next = -1
+		c.change()
+		return false, nil
+	}
+	records := fetched.Records
+	if fetched.Err != nil && len(records) == 0 {
+		return false, fetched.Err
+	}
+	before := from
+	if n := len(records); n > kept {
+		before = records[n-kept-1].Offset + 1
+		records = records[n-kept:]
+	}
+	if l.next < 0 {
+		l.next = from
+		l.forget(from, p.HighWatermark)
+	}
+	for _, r := range records {
+		if r.Offset < l.next {
+			continue
+		}
+		l.seq++
+		l.records = append(l.records, newRecord(l.seq, r, r.Offset > before && len(l.records) > 0))
+		before = r.Offset + 1
+		l.next = before
+	}
+	if n := len(l.records); n > kept {
+		l.records = slices.Clone(l.records[n-kept:])
+	}
+	if p.HighWatermark != l.end || p.LogStartOffset != l.start || len(records) > 0 {
+		l.end, l.start = p.HighWatermark, p.LogStartOffset
+		l.forget(l.start, l.end)
+		c.change()
+	}
+	if l.end-l.next > skipBeyond {
+		l.next = l.end - kept
+		l.sampled = time.Now()
+		return true, nil
+	}
+	return false, nil
+}
+
+// forget drops the records that are outside the log.
+func (l *lane) forget(start, end int64) {
+	l.records = slices.DeleteFunc(l.records, func(r record) bool { return r.offset < start || r.offset >= end })
+}
+
+// rateNow brings the number of records a second up to date.
+func (l *lane) rateNow(now time.Time) {
+	elapsed := now.Sub(l.ratedAt).Seconds()
+	if l.end < 0 || elapsed < 0.9 {
+		return
+	}
+	fresh := float64(max(l.end-l.ratedEnd, 0)) / elapsed
+	if l.ratedAt.IsZero() {
+		fresh = 0
+	}
+	l.rate = (l.rate + 2*fresh) / 3
+	if l.rate < 0.05 {
+		l.rate = 0
+	}
+	l.ratedEnd, l.ratedAt = l.end, now
+}
+
+func newRecord(seq int64, r *kgo.Record, gap bool) record {
+	c := cell{Offset: r.Offset, Gap: gap, Control: r.Attrs.IsControl()}
+	kept := record{seq: seq, offset: r.Offset}
+	if r.Key != nil && !c.Control {
+		key, cut := clean(r.Key, shownOfKey)
+		if cut {
+			key += "…"
+		}
+		c.Key, c.Hash = &key, murmur2(r.Key)
+		kept.key, kept.hash, kept.keyed = key, c.Hash, true
+	}
+	if !c.Control {
+		var cut bool
+		if c.Value, cut = clean(r.Value, shownOfValue); cut {
+			c.Value += "…"
+		}
+	}
+	var err error
+	if kept.json, err = json.Marshal(c); err != nil {
+		kept.json = fmt.Appendf(nil, `{"o":%d,"k":null,"v":"(can't be shown)"}`, r.Offset)
+	}
+	return kept
+}

@@ -1,0 +1,271 @@
+package board
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A view is what all pages that show one topic have in common, as JSON, at one
+// generation of the collector. Ten pages cost one view.
+type view struct {
+	generation             int
+	cluster, groups, lanes json.RawMessage
+}
+
+// The JSON of a view.
+type (
+	clusterJSON struct {
+		Kind       string      `json:"kind"` // embedded, compose or other
+		Asked      bool        `json:"asked"`
+		Reachable  bool        `json:"reachable"`
+		Addrs      string      `json:"addrs"`
+		Replicates bool        `json:"replicates"`
+		Buttons    bool        `json:"buttons"` // brokers can be stopped from the page
+		Controller int32       `json:"controller"`
+		Brokers    []broker    `json:"brokers"`
+		Topics     []topicJSON `json:"topics"`
+		More       int         `json:"more"` // topics that aren't listed
+		Topic      topicJSON   `json:"topic"`
+	}
+	topicJSON struct {
+		Name       string `json:"name"`
+		Shown      string `json:"shown"` // the name, made safe to look at
+		Partitions int    `json:"partitions"`
+		Internal   bool   `json:"internal,omitempty"`
+	}
+	laneJSON struct {
+		Partition int32   `json:"p"`
+		Leader    int32   `json:"leader"`
+		Replicas  []int32 `json:"replicas,omitempty"`
+		InSync    []int32 `json:"inSync,omitempty"`
+		Start     int64   `json:"start"`
+		End       int64   `json:"end"` // -1: not known yet
+		Rate      float64 `json:"rate"`
+		Sampled   bool    `json:"sampled,omitempty"`
+	}
+	groupJSON struct {
+		Letter  string           `json:"letter"`
+		Name    string           `json:"name"`
+		State   string           `json:"state"`
+		Stable  bool             `json:"stable"`
+		Here    bool             `json:"here"`   // it reads the topic that is shown
+		Others  int              `json:"others"` // how many other topics it has commits or partitions in
+		Members []memberJSON     `json:"members"`
+		Commits map[string]int64 `json:"commits"` // by partition of the topic
+		Command string           `json:"command"` // starts one more member
+	}
+	memberJSON struct {
+		Label  string  `json:"label"`
+		Client string  `json:"client"`
+		Host   string  `json:"host"`
+		Has    []int32 `json:"has"`    // partitions of the topic
+		Others int     `json:"others"` // partitions of other topics
+		Idle   string  `json:"idle,omitempty"`
+	}
+)
+
+// view returns the view of a topic. The caller has the lock.
+func (c *collector) view(topic string) *view {
+	old := c.views[topic]
+	if old != nil && old.generation == c.generation {
+		return old
+	}
+	v := &view{generation: c.generation}
+	for part, value := range map[*json.RawMessage]any{
+		&v.cluster: c.clusterJSON(topic), &v.groups: c.groupsJSON(topic), &v.lanes: c.lanesJSON(topic),
+	} {
+		raw, err := json.Marshal(value)
+		if err != nil { // Not possible for these types: the page keeps what it has.
+			if old != nil {
+				return old
+			}
+			raw = []byte("null")
+		}
+		*part = raw
+	}
+	c.views[topic] = v
+	return v
+}
+
+func (c *collector) clusterJSON(topic string) clusterJSON {
+	j := clusterJSON{
+		Kind: "other", Asked: c.asked, Reachable: c.reachable, Addrs: name(fmt.Sprint(c.addrs)),
+		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil,
+		Controller: c.controller, Brokers: []broker{}, Topics: []topicJSON{},
+		Topic: topicJSON{Name: topic, Shown: name(topic)},
+	}
+	switch {
+	case c.cluster == embeddedCluster || c.brokersOf != nil:
+		j.Kind, j.Replicates = "embedded", false
+	case c.cluster == composeCluster:
+		j.Kind = "compose"
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.brokers)) {
+		j.Brokers = append(j.Brokers, *c.brokers[id])
+	}
+	if meta := c.topics[topic]; meta != nil {
+		j.Topic.Partitions = len(meta.partitions)
+	}
+	for t, meta := range c.topics {
+		j.Topics = append(j.Topics, topicJSON{t, name(t), len(meta.partitions), meta.internal})
+	}
+	slices.SortFunc(j.Topics, func(a, b topicJSON) int {
+		return cmp.Or(-cmp.Compare(b2i(a.Name == c.first), b2i(b.Name == c.first)),
+			cmp.Compare(b2i(a.Internal), b2i(b.Internal)), cmp.Compare(a.Name, b.Name))
+	})
+	if n := len(j.Topics); n > mostTopics {
+		j.Topics, j.More = j.Topics[:mostTopics], n-mostTopics
+	}
+	return j
+}
+
+func (c *collector) lanesJSON(topic string) []laneJSON {
+	lanes := []laneJSON{}
+	t, meta := c.tails[topic], c.topics[topic]
+	if t == nil || meta == nil {
+		return lanes
+	}
+	for i, l := range t.lanes {
+		if i >= len(meta.partitions) {
+			break
+		}
+		p := meta.partitions[i]
+		j := laneJSON{
+			Partition: l.partition, Leader: p.Leader, Start: l.start, End: l.end,
+			Rate: significant(l.rate), Sampled: time.Since(l.sampled) < 2*time.Second,
+		}
+		if c.cluster != embeddedCluster {
+			j.Replicas, j.InSync = p.Replicas, p.ISR
+		}
+		lanes = append(lanes, j)
+	}
+	return lanes
+}
+
+func (c *collector) groupsJSON(topic string) []groupJSON {
+	groups := []groupJSON{}
+	for _, g := range c.groups {
+		j := groupJSON{
+			Letter: g.letter, Name: name(g.name), State: g.state, Stable: stable(g.state),
+			Members: []memberJSON{}, Commits: make(map[string]int64), Command: c.programs[g.name],
+		}
+		others := make(map[string]bool)
+		for t, commits := range g.commits {
+			if t != topic {
+				others[t] = true
+				continue
+			}
+			j.Here = true
+			for p, at := range commits {
+				j.Commits[strconv.Itoa(int(p))] = at
+			}
+		}
+		for _, m := range g.members {
+			client, host := name(m.client), name(m.host)
+			jm := memberJSON{Label: m.label, Client: client, Host: host, Has: []int32{}, Idle: c.idle(g, m)}
+			j.Here = j.Here || slices.Contains(m.subscribed, topic)
+			for t, ps := range m.has {
+				if t == topic {
+					j.Here = true
+					jm.Has = ps
+				} else {
+					others[t] = true
+					jm.Others += len(ps)
+				}
+			}
+			j.Members = append(j.Members, jm)
+		}
+		j.Others = len(others)
+		groups = append(groups, j)
+	}
+	slices.SortFunc(groups, func(a, b groupJSON) int {
+		return cmp.Or(cmp.Compare(len(a.Letter), len(b.Letter)), cmp.Compare(a.Letter, b.Letter))
+	})
+	return groups
+}
+
+// significant rounds a rate, so that a page isn't told of what nobody sees.
+func significant(x float64) float64 {
+	if x <= 0 {
+		return 0
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-1)
+	return math.Round(math.Round(x/unit)*unit*100) / 100
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A page is what was sent to one open page: the next message holds only what
+// is new since then. So however slow a page is, nothing waits for it in memory.
+type page struct {
+	topic                  string
+	generation             int
+	cluster, groups, lanes string
+	incarnation            int
+	seen                   map[int32]int64 // the newest record by partition
+	event                  int64
+}
+
+// A message is what goes to a page at once. What is absent hasn't changed.
+type message struct {
+	Boot    string                       `json:"boot,omitempty"`  // of the board's process
+	Reset   bool                         `json:"reset,omitempty"` // forget all records
+	Cluster json.RawMessage              `json:"cluster,omitempty"`
+	Groups  json.RawMessage              `json:"groups,omitempty"`
+	Lanes   json.RawMessage              `json:"lanes,omitempty"`
+	Records map[string][]json.RawMessage `json:"records,omitempty"` // by partition, oldest first
+	Events  []event                      `json:"events,omitempty"`
+}
+
+// next returns what is new for a page, and what to wait for before asking
+// again. The message is nil if nothing is new.
+func (c *collector) next(p *page) (m *message, changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.generation == c.generation && p.seen != nil {
+		return nil, c.changed
+	}
+	m = new(message)
+	v := c.view(p.topic)
+	for _, part := range []struct {
+		now  json.RawMessage
+		sent *string
+		to   *json.RawMessage
+	}{{v.cluster, &p.cluster, &m.Cluster}, {v.groups, &p.groups, &m.Groups}, {v.lanes, &p.lanes, &m.Lanes}} {
+		if now := string(part.now); now != *part.sent {
+			*part.to, *part.sent = part.now, now
+		}
+	}
+	if t := c.tails[p.topic]; t != nil {
+		if p.seen == nil || p.incarnation != t.incarnation {
+			p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
+		}
+		m.Records = make(map[string][]json.RawMessage)
+		for _, l := range t.lanes {
+			from, _ := slices.BinarySearchFunc(l.records, p.seen[l.partition]+1, func(r record, seq int64) int { return cmp.Compare(r.seq, seq) })
+			for _, r := range l.records[from:] {
+				key := strconv.Itoa(int(l.partition))
+				m.Records[key] = append(m.Records[key], r.json)
+			}
+			p.seen[l.partition] = l.seq
+		}
+	}
+	for _, e := range c.events {
+		if e.Number > p.event {
+			m.Events = append(m.Events, e)
+		}
+	}
+	p.event, p.generation = c.lastEvent, c.generation
+	return m, c.changed
+}

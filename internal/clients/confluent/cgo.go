@@ -1,0 +1,176 @@
+//go:build cgo && !(windows && arm64)
+
+package confluent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"kafka-with-go/internal/clients"
+)
+
+// Available implements clients.Client.
+func (Client) Available() error { return nil }
+
+func (c configMap) kafka() *kafka.ConfigMap {
+	m := make(kafka.ConfigMap, len(c))
+	for name, value := range c {
+		m[name] = value
+	}
+	return &m
+}
+
+type producer struct {
+	p       *kafka.Producer
+	config  clients.Config
+	acked   func(*clients.Record, error)
+	reports sync.WaitGroup
+}
+
+// NewProducer implements clients.Client.
+func (Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+	kp, err := kafka.NewProducer(producerConfig(config).kafka())
+	if err != nil {
+		return nil, fmt.Errorf("making the producer: %w", err)
+	}
+	p := &producer{p: kp, config: config, acked: acked}
+	p.reports.Go(p.read)
+	return p, nil
+}
+
+// read takes the delivery reports. Unread, they would fill a channel, and Flush would never end.
+func (p *producer) read() {
+	for e := range p.p.Events() {
+		m, ok := e.(*kafka.Message)
+		if !ok {
+			if err, ok := e.(kafka.Error); ok {
+				p.config.Say(err) // It is of no record, and librdkafka goes on trying by itself.
+			}
+			continue
+		}
+		r := m.Opaque.(*clients.Record)
+		r.Partition, r.Offset = m.TopicPartition.Partition, int64(m.TopicPartition.Offset)
+		p.acked(r, m.TopicPartition.Error)
+	}
+}
+
+func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+	for {
+		err := p.p.Produce(&kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &p.config.Topic, Partition: kafka.PartitionAny},
+			Key:            r.Key, Value: r.Value, Opaque: r,
+		}, nil)
+		var refused kafka.Error
+		if err == nil {
+			return nil
+		}
+		if !errors.As(err, &refused) || refused.Code() != kafka.ErrQueueFull {
+			return fmt.Errorf("handing a record over: %w", err)
+		}
+		// Its queue is full, and it doesn't wait by itself.
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("handing a record over: %w", ctx.Err())
+		}
+	}
+}
+
+func (p *producer) Flush(ctx context.Context) error {
+	for p.p.Flush(100) > 0 { // It takes no context.
+		if ctx.Err() != nil {
+			return fmt.Errorf("flushing: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+func (p *producer) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.config.CloseWait())
+	defer cancel()
+	err := p.Flush(ctx)
+	p.p.Close()
+	p.reports.Wait()
+	return err
+}
+
+type consumer struct {
+	c      *kafka.Consumer
+	config clients.Config
+}
+
+// NewConsumer implements clients.Client.
+func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+	c, err := kafka.NewConsumer(consumerConfig(config).kafka())
+	if err != nil {
+		return nil, fmt.Errorf("making a member of the group: %w", err)
+	}
+	return &consumer{c: c, config: config}, nil
+}
+
+func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) error) error {
+	if err := c.c.SubscribeTopics([]string{c.config.Topic}, nil); err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
+	// To store an offset is a call of C, so it is done for many records at once.
+	// Stored is what the next commit commits.
+	handled := make(map[int32]*kafka.Message)
+	unstored := 0
+	store := func() error {
+		for partition, m := range handled {
+			// After a rebalance the partition may be another member's: then that
+			// one handles the records again.
+			var refused kafka.Error
+			if _, err := c.c.StoreMessage(m); err != nil && !errors.As(err, &refused) {
+				return fmt.Errorf("storing an offset: %w", err)
+			}
+			delete(handled, partition)
+		}
+		unstored = 0
+		return nil
+	}
+	var record clients.Record
+	for ctx.Err() == nil {
+		m, err := c.c.ReadMessage(100 * time.Millisecond) // It takes no context.
+		var failed kafka.Error
+		if errors.As(err, &failed) && failed.IsFatal() {
+			return errors.Join(fmt.Errorf("receiving: %w", err), store())
+		}
+		if err != nil {
+			if err := store(); err != nil {
+				return err
+			}
+			if !failed.IsTimeout() { // A timeout only says that nothing came.
+				c.config.Say(err) // librdkafka goes on trying by itself.
+			}
+			continue
+		}
+		record = clients.Record{
+			Key: m.Key, Value: m.Value,
+			Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset),
+		}
+		if err := handle(&record); err != nil {
+			return errors.Join(err, store())
+		}
+		if c.config.Way == clients.Matched {
+			handled[record.Partition] = m
+			if unstored++; unstored == storeEvery {
+				if err := store(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return store()
+}
+
+// storeEvery is how many records may be handled before their offsets are stored.
+// A quiet topic's are stored when nothing has come for a moment.
+const storeEvery = 100
+
+func (c *consumer) Close() error { return c.c.Close() } // It commits what is stored.
