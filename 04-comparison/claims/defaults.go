@@ -245,13 +245,13 @@ func firstWrites(ctx context.Context, c clients.Client) (map[string]Cell, error)
 			break
 		}
 	}
-	keys := make(map[string]int32)
 	const n = 64
 	err = b.sendAll(ctx, n, func(i int) ([]byte, []byte) { return fmt.Appendf(nil, "key-%d", i), []byte("value") })
 	if err != nil {
 		return nil, err
 	}
-	if keys, err = readKeys(ctx, b.cluster.Addrs(), 2+n); err != nil {
+	keys, err := readKeys(ctx, b.cluster.Addrs(), 2+n)
+	if err != nil {
 		return nil, err
 	}
 	bodies, in := b.writes()
