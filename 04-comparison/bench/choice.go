@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// contest orders the matched clients by a figure, the best first.
+func (r Results) contest(task Task, f func(Measure) float64, more bool) []string {
+	value := make(map[string]float64)
+	var names []string
+	for _, n := range clientNames() {
+		if c := r.find(task, base, n, asMatched); c != nil {
+			value[n], _, _ = c.median(f)
+			names = append(names, n)
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch {
+		case value[a] == value[b]:
+			return 0
+		case (value[a] > value[b]) == more:
+			return -1
+		}
+		return 1
+	})
+	return names
+}
+
+// renderChoice says which client leads where. It is made of the tables below,
+// and of nothing else but what each client is.
+func (r Results) renderChoice() string {
+	var b strings.Builder
+	b.WriteString("### Which one for you\n\n")
+	if len(r.contest(Produce, rate, true)) < len(clientNames()) {
+		return ""
+	}
+	line := func(who, why string, task Task, f func(Measure) float64, more bool, show func(float64) string) {
+		var parts []string
+		for _, n := range r.contest(task, f, more) {
+			median, _, _ := r.find(task, base, n, asMatched).median(f)
+			parts = append(parts, n+" "+show(median))
+		}
+		fmt.Fprintf(&b, "- **%s**: %s. %s: %s.\n", who, strings.Split(parts[0], " ")[0], why, strings.Join(parts, ", "))
+	}
+	thousands := func(f float64) string { return short(f) }
+	micro := func(f float64) string { return figure(f) + " µs" }
+	line("You write as much as you can", "Records a second", Produce, rate, true, thousands)
+	line("You read as much as you can", "Records a second, through a group, with commits", Consume, rate, true, thousands)
+	line("You pay for processors, and write", "CPU a record", Produce, cpu, false, micro)
+	line("You pay for processors, and read", "CPU a record", Consume, cpu, false, micro)
+	line("Memory is short", "Peak of the writing process", Produce, func(m Measure) float64 { return m.PeakMB }, false, func(f float64) string { return figure(f) + " MB" })
+	line("A record must be there soon", "Half of them within", Latency, p50, false, func(f float64) string { return figure(f) + " ms" })
+	b.WriteString("\n")
+	for _, n := range clientNames() {
+		places := make(map[string]int)
+		for name, order := range map[string][]string{
+			"writing": r.contest(Produce, rate, true), "receiving": r.contest(Consume, rate, true), "time to receive": r.contest(Latency, p50, false),
+		} {
+			places[name] = slices.Index(order, n) + 1
+		}
+		fmt.Fprintf(&b, "- **%s** is %s of %d in writing, %s in receiving and %s in the time to receive. %s\n", n,
+			ordinal(places["writing"]), len(clientNames()), ordinal(places["receiving"]), ordinal(places["time to receive"]), character[n])
+	}
+	return b.String()
+}
+
+// character is what no table of rates shows; the tables above test it.
+var character = map[string]string{
+	"kafka-go":           "Its API is the smallest step from the standard library's; its Writer can't be idempotent, and as a literal it waits for no acknowledgement and a second for company until you set both.",
+	"sarama":             "It shows the most of the protocol, and has two channels that must be read; when it is idempotent, a broker gets one request at a time.",
+	"confluent-kafka-go": "It behaves like Kafka's other clients in C, Python and .NET; it needs cgo, and takes no contexts where records flow.",
+	"goka":               "Take it for tables and groups that keep state, not for rates: it brings sarama's costs and its own.",
+	"franz-go":           "It is Go alone, is idempotent by itself, and takes a context wherever records flow.",
+}
+
+func ordinal(n int) string {
+	return [...]string{"not measured", "first", "second", "third", "fourth", "fifth"}[n]
+}
+
+// whyNotTheLimit says what keeps each client from the limit, as its profile shows.
+var whyNotTheLimit = map[string]string{
+	"kafka-go":           "What keeps it from the limit: each record becomes a Message in an array that is made anew for each batch, and a request of its own for the topic's metadata; when it receives, each record passes a channel.",
+	"sarama":             "What keeps it from the limit: a record passes one channel after another, from goroutine to goroutine, and its acknowledgement one more; when it receives, each record passes two.",
+	"confluent-kafka-go": "What keeps it from the limit: each record crosses from Go to C when it is handed over, and its report crosses back, while a map with a lock remembers which is whose; a record that is received crosses too, and is copied.",
+	"goka":               "What keeps it from the limit: it goes all of sarama's way, and adds a promise with its callbacks to each record; when it receives, each record gets a context of its own and one goroutine more.",
+	"franz-go":           "What keeps it from the limit: a few locks and one pass of the encoder a record are left of its own; beside them the collector, and the waiting for brokers that hold three copies.",
+}
+
+// renderProfiles says where each client's time goes.
+func (r Results) renderProfiles() string {
+	if len(r.Shares) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("### Where the time goes\n\nEach client was profiled once, writing and receiving 100 B with matched settings, on the embedded cluster (Apache Kafka, where it can be started, without -embedded). Shares of its process's time on processors, by what the function at the top of the stack does. Receiving all that the embedded cluster keeps takes a fraction of a second, so its shares are coarse:\n\n")
+	b.WriteString("```\ngo run ./04-comparison/bench -profile profiles -embedded -write\ngo tool pprof -top profiles/kafka-go-produce.pprof\n```\n\n")
+	b.WriteString(renderShares(r.Shares) + "\n")
+	for _, n := range clientNames() {
+		fmt.Fprintf(&b, "- **%s** spends most of its writing in", n)
+		s := r.Shares[n+", produce"]
+		for i, k := range s.biggest(2) {
+			if i > 0 {
+				b.WriteString(" and")
+			}
+			fmt.Fprintf(&b, " %s (%.0f %%)", k, s[k])
+		}
+		s = r.Shares[n+", consume"]
+		k := s.biggest(1)[0]
+		fmt.Fprintf(&b, ", and of its receiving in %s (%.0f %%). %s\n", k, s[k], whyNotTheLimit[n])
+	}
+	return b.String()
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"kafka-with-go/internal/apache"
+)
+
+// A javaRun is one run of Kafka's own tools, with the settings that are the
+// same for all under the matched way.
+type javaRun struct {
+	task    Task
+	brokers []string
+	topic   string
+	group   string
+	point   Point
+	records int
+}
+
+// javaWarmUp is how many times the measured records are written before them:
+// Java's compiler needs some seconds, and nobody's service is that young.
+const javaWarmUp = 4
+
+var (
+	producedLine = regexp.MustCompile(`([0-9]+)(?: steady state)? records sent, ([0-9.]+) records/sec`)
+	percentLine  = regexp.MustCompile(`50th = ([0-9.]+), 99th = ([0-9.]+)`)
+)
+
+func (j javaRun) tool() (name string, args []string) {
+	t := tuning(j.task, j.point.Size)
+	brokers, records := strings.Join(j.brokers, ","), strconv.Itoa(j.records)
+	switch j.task {
+	case Produce:
+		return "kafka-producer-perf-test.sh", []string{
+			"--bootstrap-server", brokers, "--topic", j.topic, "--throughput", "-1",
+			"--num-records", strconv.Itoa((javaWarmUp + 1) * j.records), "--warmup-records", strconv.Itoa(javaWarmUp * j.records),
+			"--record-size", strconv.Itoa(j.point.Size), "--command-property",
+			"acks=all", "enable.idempotence=true", "compression.type=none",
+			fmt.Sprintf("linger.ms=%d", t.Linger.Milliseconds()), fmt.Sprintf("batch.size=%d", t.BatchBytes),
+			fmt.Sprintf("buffer.memory=%d", inHand),
+		}
+	case Consume:
+		return "kafka-consumer-perf-test.sh", []string{
+			"--bootstrap-server", brokers, "--topic", j.topic, "--group", j.group, "--num-records", records,
+			"--command-property", fmt.Sprintf("auto.commit.interval.ms=%d", t.CommitInterval.Milliseconds()),
+			"--command-property", fmt.Sprintf("fetch.max.wait.ms=%d", t.FetchWait.Milliseconds()),
+		}
+	}
+	return "EndToEndLatency", []string{
+		"--bootstrap-server", brokers, "--topic", j.topic, "--num-records", records,
+		"--producer-acks", "all", "--record-size", strconv.Itoa(j.point.Size),
+	}
+}
+
+func (j javaRun) run(ctx context.Context) (m Measure, err error) {
+	name, args := j.tool()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	command := apache.Tool(ctx, name, args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return m, fmt.Errorf("running %s: %w\n%s", name, err, lastLines(stdout.String()+stderr.String()))
+	}
+	if err := j.read(&m, stdout.String()); err != nil {
+		return m, fmt.Errorf("%s: %w\n%s", name, err, lastLines(stdout.String()+stderr.String()))
+	}
+	used := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	all := j.records
+	if j.task == Produce {
+		all *= javaWarmUp + 1
+	}
+	m.CPU, m.PeakMB = float64(used.Microseconds())/float64(all), peakOf(command.ProcessState)
+	return m, nil
+}
+
+// read takes the figures out of what a tool prints.
+func (j javaRun) read(m *Measure, text string) error {
+	switch j.task {
+	case Produce:
+		found := producedLine.FindAllStringSubmatch(text, -1)
+		if found == nil {
+			return fmt.Errorf("it prints no rate")
+		}
+		last := found[len(found)-1]
+		return scan(last[1]+" "+last[2], &m.Records, &m.Rate)
+	case Consume:
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		names, values := strings.Split(lines[0], ","), strings.Split(lines[len(lines)-1], ",")
+		for i, n := range names {
+			if i < len(values) && strings.TrimSpace(n) == "data.consumed.in.nMsg" {
+				if err := scan(values[i], &m.Records); err != nil {
+					return err
+				}
+			}
+			if i < len(values) && strings.TrimSpace(n) == "fetch.nMsg.sec" { // without the time to join
+				if err := scan(values[i], &m.Rate); err != nil {
+					return err
+				}
+			}
+		}
+		if m.Rate == 0 || m.Records < j.records {
+			return fmt.Errorf("it received %d of %d records", m.Records, j.records)
+		}
+		return nil
+	}
+	found := percentLine.FindStringSubmatch(text)
+	if found == nil {
+		return fmt.Errorf("it prints no percentiles")
+	}
+	m.Records = j.records
+	return scan(found[1]+" "+found[2], &m.P50, &m.P99)
+}
+
+func scan(text string, into ...any) error {
+	if _, err := fmt.Sscan(text, into...); err != nil {
+		return fmt.Errorf("reading its figures: %w", err)
+	}
+	return nil
+}
+
+// javaRecords is how many records a tool of Java's is given, so that it takes
+// about the time that the others take.
+func javaRecords(task Task, p Point, long time.Duration, rate float64, stored int) int {
+	switch {
+	case task == Consume:
+		return stored
+	case rate == 0 && task == Latency:
+		return 200
+	case rate == 0:
+		rate = 25e6 / float64(p.Size+60) // a guess, until there is a first round
+	}
+	records := int(rate * long.Seconds())
+	if task == Produce && p.Size <= 1<<10 {
+		records = max(records, fewest/2)
+	}
+	return max(100, records)
+}
