@@ -28,11 +28,25 @@ func (r Results) contest(task Task, f func(Measure) float64, more bool) []string
 	return names
 }
 
+// leaders returns the best by a figure, and those that the rounds don't tell
+// apart from it: whose median lies between its least and its most.
+func (r Results) leaders(task Task, f func(Measure) float64, more bool) []string {
+	order := r.contest(task, f, more)
+	_, least, most := r.find(task, base, order[0], asMatched).median(f)
+	leaders := order[:1]
+	for _, n := range order[1:] {
+		if median, _, _ := r.find(task, base, n, asMatched).median(f); median >= least && median <= most {
+			leaders = append(leaders, n)
+		}
+	}
+	return leaders
+}
+
 // renderChoice says which client leads where. It is made of the tables below,
 // and of nothing else but what each client is.
 func (r Results) renderChoice() string {
 	var b strings.Builder
-	b.WriteString("### Which one for you\n\n")
+	b.WriteString("### Which one for you\n\nWhere two are named, the rounds don't tell them apart: the second's median lies between the least and the most of the first's.\n\n")
 	if len(r.contest(Produce, rate, true)) < len(clientNames()) {
 		return ""
 	}
@@ -42,7 +56,7 @@ func (r Results) renderChoice() string {
 			median, _, _ := r.find(task, base, n, asMatched).median(f)
 			parts = append(parts, n+" "+show(median))
 		}
-		fmt.Fprintf(&b, "- **%s**: %s. %s: %s.\n", who, strings.Split(parts[0], " ")[0], why, strings.Join(parts, ", "))
+		fmt.Fprintf(&b, "- **%s**: %s. %s: %s.\n", who, strings.Join(r.leaders(task, f, more), " or "), why, strings.Join(parts, ", "))
 	}
 	thousands := func(f float64) string { return short(f) }
 	micro := func(f float64) string { return figure(f) + " µs" }
@@ -54,14 +68,7 @@ func (r Results) renderChoice() string {
 	line("A record must be there soon", "Half of them within", Latency, p50, false, func(f float64) string { return figure(f) + " ms" })
 	b.WriteString("\n")
 	for _, n := range clientNames() {
-		places := make(map[string]int)
-		for name, order := range map[string][]string{
-			"writing": r.contest(Produce, rate, true), "receiving": r.contest(Consume, rate, true), "time to receive": r.contest(Latency, p50, false),
-		} {
-			places[name] = slices.Index(order, n) + 1
-		}
-		fmt.Fprintf(&b, "- **%s** is %s of %d in writing, %s in receiving and %s in the time to receive. %s\n", n,
-			ordinal(places["writing"]), len(clientNames()), ordinal(places["receiving"]), ordinal(places["time to receive"]), character[n])
+		fmt.Fprintf(&b, "- **%s**: %s\n", n, character[n])
 	}
 	return b.String()
 }
@@ -73,10 +80,6 @@ var character = map[string]string{
 	"confluent-kafka-go": "It behaves like Kafka's other clients in C, Python and .NET; it needs cgo, and takes no contexts where records flow.",
 	"goka":               "Take it for tables and groups that keep state, not for rates: it brings sarama's costs and its own.",
 	"franz-go":           "It is Go alone, is idempotent by itself, and takes a context wherever records flow.",
-}
-
-func ordinal(n int) string {
-	return [...]string{"not measured", "first", "second", "third", "fourth", "fifth"}[n]
 }
 
 // whyNotTheLimit says what keeps each client from the limit, as its profile shows.
