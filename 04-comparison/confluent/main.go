@@ -49,7 +49,7 @@ func main() {
 // createTopic creates the topic, and returns when the cluster says that it exists.
 func createTopic(ctx context.Context) error {
 	addresses := broker1Address + "," + broker2Address + "," + broker3Address
-	// The C library says on the screen, by default, what it also returns: here it only returns it.
+	// Errors are returned, and that is enough. By default the C library logs them to the screen as well.
 	admin, err := kafka.NewAdminClient(&kafka.ConfigMap{"bootstrap.servers": addresses, "log_level": 0})
 	if err != nil {
 		return fmt.Errorf("making an admin client: %w", err)
@@ -59,11 +59,14 @@ func createTopic(ctx context.Context) error {
 	config := []kafka.TopicSpecification{{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}}
 	for deadline := time.Now().Add(8 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		results, err := admin.CreateTopics(ctx, config, kafka.SetAdminRequestTimeout(time.Second))
-		switch {
-		case err == nil && results[0].Error.Code() == kafka.ErrTopicAlreadyExists, ctx.Err() != nil:
+		if err == nil {
+			err = results[0].Error
+		}
+		switch failed, _ := err.(kafka.Error); {
+		case failed.Code() == kafka.ErrTopicAlreadyExists, ctx.Err() != nil:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("creating the topic %s on %s: %w %v (it takes three brokers: go run ./00-cluster starts them)", topic, addresses, err, results)
+			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)", topic, addresses, err)
 		}
 	}
 }
@@ -74,10 +77,9 @@ func produce(ctx context.Context) (written int, err error) {
 		"bootstrap.servers": broker1Address + "," + broker2Address + "," + broker3Address, "log_level": 0,
 		// The key decides the partition, as in Java's client. By default it does so by another formula.
 		"partitioner": "murmur2_random",
-		// All in-sync replicas have the record when a write succeeds. What is tried again is written once.
+		// All in-sync replicas have the record when a write succeeds, and once. By default it may be there twice.
 		"acks": "all", "enable.idempotence": true,
-		// A record is tried for 10 s, in which a leader can move, then again below. By default: for 5 minutes.
-		"message.timeout.ms": 10000,
+		"message.timeout.ms": 10000, // In these 10 s a leader can move. By default it is 5 minutes.
 	})
 	if err != nil {
 		return 0, fmt.Errorf("making a producer: %w", err)
@@ -90,20 +92,18 @@ func produce(ctx context.Context) (written int, err error) {
 		if err := producer.Produce(message, nil); err != nil {
 			return written, fmt.Errorf("writing record %d: %w", written, err)
 		}
-		// The report on the record comes as an event. Other events only inform: the producer goes on trying.
 		var report *kafka.Message
 		for report == nil {
-			event := <-producer.Events()
+			event := <-producer.Events() // Others than the report only inform: the producer goes on trying.
 			if report, _ = event.(*kafka.Message); report == nil && !waiting {
 				fmt.Printf("waiting to write %d: %v\n", written, event)
 				waiting = true
 			}
 		}
-		at := report.TopicPartition
-		if waiting = at.Error != nil; waiting {
-			continue
+		if waiting = report.TopicPartition.Error != nil; waiting {
+			continue // It is tried anew. If it was written all the same, it is there twice.
 		}
-		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, at.Partition, at.Offset)
+		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, report.TopicPartition.Partition, report.TopicPartition.Offset)
 		written++
 		select {
 		case <-time.After(interval):

@@ -56,18 +56,17 @@ func createTopic(ctx context.Context) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	defer client.Close()
-	attempts, cancel := context.WithTimeout(ctx, 8*time.Second)
-	defer cancel()
-	for {
+	for deadline := time.Now().Add(8 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
 		// Three members can share three partitions, and with three replicas no record dies with a broker.
-		_, err := kadm.NewClient(client).CreateTopic(attempts, 3, 3, nil, topic)
+		_, err := kadm.NewClient(client).CreateTopic(attempt, 3, 3, nil, topic)
+		cancel()
 		switch {
 		case errors.Is(err, kerr.TopicAlreadyExists), ctx.Err() != nil:
 			return nil
-		case attempts.Err() != nil:
+		case time.Now().After(deadline):
 			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)", topic, addresses, err)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -87,7 +86,8 @@ func produce(ctx context.Context) (written int, err error) {
 	defer client.Close()
 	for ctx.Err() == nil {
 		i := strconv.Itoa(written)
-		record, delivered := &kgo.Record{Topic: topic, Key: []byte(i), Value: []byte("this is message" + i)}, make(chan error, 1)
+		record := &kgo.Record{Topic: topic, Key: []byte(i), Value: []byte("this is message" + i)}
+		delivered := make(chan error, 1)
 		// Ctrl-C doesn't interrupt a write: the record in hand is finished, unless nothing is heard of it.
 		client.Produce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) { delivered <- err })
 		select {

@@ -94,7 +94,7 @@ func produce(ctx context.Context) (written int, err error) {
 		}
 		if waiting = err != nil; waiting {
 			time.Sleep(100 * time.Millisecond)
-			continue
+			continue // It is tried anew. If it was written all the same, it is there twice.
 		}
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, message.Partition, message.Offset)
 		written++
@@ -109,7 +109,7 @@ func produce(ctx context.Context) (written int, err error) {
 // newProducer makes the client of sarama's that writes, for the emitter above and for the table below.
 func newProducer(addresses []string, _ string, _ func() hash.Hash32) (goka.Producer, error) {
 	config := goka.DefaultConfig()
-	config.Producer.Partitioner = sarama.NewMurmur2Partitioner // as in Java's client. By default it is another formula.
+	config.Producer.Partitioner = sarama.NewMurmur2Partitioner // The key decides as in Java's client. By default: otherwise.
 	// All in-sync replicas have the record when a write succeeds, and once. By default the leader has it, perhaps twice.
 	config.Producer.RequiredAcks, config.Producer.Idempotent, config.Net.MaxOpenRequests = sarama.WaitForAll, true, 1
 	config.Producer.Retry.Max = 100                                     // In these 10 s a leader can move. By default it is 1 s.
@@ -136,8 +136,8 @@ func consume(ctx context.Context) (received int, err error) {
 		processor, failed := goka.NewProcessor(addresses, group, goka.WithProducerBuilder(newProducer),
 			goka.WithConsumerGroupBuilder(goka.ConsumerGroupBuilderWithConfig(config)),
 			goka.WithTopicManagerBuilder(goka.TopicManagerBuilderWithConfig(config, tables)),
-			goka.WithStorageBuilder(storage.MemoryBuilder()),                        // By default the table is also below /tmp/goka.
-			goka.WithLogger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo))) // By default it tells all on the screen.
+			goka.WithStorageBuilder(storage.MemoryBuilder()),                        // Of the table. By default it is below /tmp/goka.
+			goka.WithLogger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo))) // By default what happens is on the screen.
 		if failed == nil {
 			failed = processor.Run(ctx)
 		}

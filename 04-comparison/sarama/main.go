@@ -73,7 +73,7 @@ func produce(ctx context.Context) (written int, err error) {
 		return 0, nil // A producer needs a cluster to be made.
 	}
 	addresses, config := []string{broker1Address, broker2Address, broker3Address}, sarama.NewConfig()
-	config.Producer.Partitioner = sarama.NewMurmur2Partitioner // as in Java's client. By default it is another formula.
+	config.Producer.Partitioner = sarama.NewMurmur2Partitioner // The key decides as in Java's client. By default: otherwise.
 	// All in-sync replicas have the record when a write succeeds, and once. By default the leader has it, perhaps twice.
 	config.Producer.RequiredAcks, config.Producer.Idempotent, config.Net.MaxOpenRequests = sarama.WaitForAll, true, 1
 	config.Producer.Retry.Max = 100         // In these 10 s a leader can move. By default it is 0.3 s.
@@ -92,7 +92,7 @@ func produce(ctx context.Context) (written int, err error) {
 		}
 		if waiting = err != nil; waiting {
 			time.Sleep(100 * time.Millisecond)
-			continue
+			continue // It is tried anew. If it was written all the same, it is there twice.
 		}
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, partition, offset)
 		written++
