@@ -38,7 +38,25 @@ func newController(c *Cluster, l *link) *controller {
 	} {
 		c.fake.ControlKey(key.Int16(), ctl.passOn)
 	}
+	c.fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), ctl.askForTheLastEpoch)
 	return ctl
+}
+
+// askForTheLastEpoch is kfake's hook for a consumer that asks, after a leader
+// has moved, how far the log of an earlier leader went. kfake, whose partitions
+// have one copy, loses nothing when a leader moves; but it doesn't know an epoch
+// in which nothing was written yet, and so makes a consumer think that records
+// are lost, and read the partition from its start. Asked for the present epoch,
+// it tells the end of the log, which is the right answer for each of them.
+func (ctl *controller) askForTheLastEpoch(request kmsg.Request) (kmsg.Response, error, bool) {
+	ctl.cluster.fake.KeepControl()
+	for _, t := range request.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			p.LeaderEpoch = max(p.LeaderEpoch, p.CurrentLeaderEpoch)
+		}
+	}
+	return nil, nil, false // kfake itself answers.
 }
 
 // hide removes the hidden broker from what clients see.
