@@ -274,6 +274,29 @@ func TestOldRecordsAreRemoved(t *testing.T) {
 	}
 }
 
+// A broker that stops takes its connections along, as a process that dies does.
+func TestStopCutsConnections(t *testing.T) {
+	c := start(t, Options{})
+	conn, err := net.Dial("tcp", c.Addrs()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := client(t, c).Ping(deadline(t)); err != nil { // By now the connection is accepted.
+		t.Fatal(err)
+	}
+	if err := c.StopBroker(2); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("reading from a stopped broker: %v, want a connection that is cut", err)
+	}
+}
+
 func TestTakenPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
