@@ -43,6 +43,8 @@ type Options struct {
 	// Extra is added to the environment of every broker, in the image's manner:
 	// KAFKA_REPLICA_LAG_TIME_MAX_MS sets replica.lag.time.max.ms.
 	Extra map[string]string
+	// Links puts what the brokers say to each other through links that Cut cuts. Linux only.
+	Links bool
 	// Log is told in one line each what is started, stopped and waited for.
 	Log io.Writer
 }
@@ -56,7 +58,8 @@ type Cluster struct {
 	brokers   []*broker
 	thread    *thread
 	client    *client
-	served    bool // the start succeeded
+	links     *links // nil without Options.Links
+	served    bool   // the start succeeded
 
 	logLock sync.Mutex
 	log     io.Writer
@@ -100,9 +103,14 @@ func (c *Cluster) prepare(compose composeFile, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Links {
+		c.links = newLinks()
+		native.keepNames(compose)
+	}
 	for _, s := range compose.brokers {
 		b := &broker{
 			id:    s.id,
+			name:  s.name,
 			dir:   filepath.Join(c.dir, s.name),
 			java:  c.java,
 			addr:  native.value(s.external),
@@ -110,6 +118,7 @@ func (c *Cluster) prepare(compose composeFile, o Options) error {
 		}
 		b.env = native.environment(s.environment, b.dataDir())
 		maps.Copy(b.env, o.Extra)
+		b.peerPorts = peerPorts(b.env, b.addr)
 		if s.id == trainee {
 			b.recording = c.newRecording()
 		}
@@ -141,6 +150,17 @@ func (c *Cluster) makeDir(dir string) (err error) {
 func (c *Cluster) start(ctx context.Context) error {
 	begin := time.Now()
 	started := make(chan error, len(c.brokers))
+	for _, b := range c.brokers {
+		if c.links == nil {
+			break
+		}
+		if err := os.MkdirAll(b.dir, 0o755); err != nil {
+			return fmt.Errorf("setting up broker %d: %w", b.id, err)
+		}
+		if err := c.links.open(b, c.brokers); err != nil {
+			return err
+		}
+	}
 	for _, b := range c.brokers {
 		go func() {
 			if err := b.setup(ctx, c.thread); err != nil {
@@ -275,6 +295,9 @@ func (c *Cluster) close() error {
 	wg.Wait()
 	if c.thread != nil {
 		c.thread.end()
+	}
+	if c.links != nil {
+		c.links.close()
 	}
 	if c.temporary {
 		if err := os.RemoveAll(c.dir); err != nil {

@@ -31,6 +31,7 @@ const brokerLogging = `Configuration:
 // broker is one of the three, running or not.
 type broker struct {
 	id    int
+	name  string // of its service in the compose file
 	dir   string // settings, records and the log
 	java  installation
 	env   map[string]string // the compose file's, for this machine
@@ -38,6 +39,8 @@ type broker struct {
 	grace time.Duration     // how long an orderly stop may take
 	// recording is where the JVM records its classes when it ends; see archive.go.
 	recording string
+	peerPorts []string // where the other brokers reach it
+	hosts     string   // its hosts file, or "" for the system's; see links.go
 
 	lock    sync.Mutex
 	process *process // the latest; nil before the first start
@@ -119,6 +122,9 @@ func (b *broker) command(ctx context.Context, archive []string, class string, ar
 		[]string{"-Djava.io.tmpdir=" + b.tempDir(), "-Dlog4j2.configurationFile=" + fileURL(filepath.Join(b.finalDir(), "log4j2.yaml"))},
 		strings.Fields(b.env["KAFKA_OPTS"]),
 	)
+	if b.hosts != "" {
+		flags = append(flags, "-Djdk.net.hosts.file="+b.hosts)
+	}
 	cmd := b.java.command(ctx, flags, class, args...)
 	cmd.Dir = b.dir
 	for key, value := range b.env {

@@ -168,6 +168,13 @@ func newSubstitution(compose composeFile, external []int) (substitution, error) 
 	return s, s.choosePorts()
 }
 
+// keepNames lets the brokers know each other by the names of their services.
+func (s substitution) keepNames(compose composeFile) {
+	for _, broker := range compose.brokers {
+		s.hosts[broker.name] = broker.name
+	}
+}
+
 // choosePorts fills in the ports that nobody asked for, and checks that the others are free.
 func (s substitution) choosePorts() error {
 	var chosen []net.Listener
