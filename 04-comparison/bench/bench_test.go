@@ -37,17 +37,8 @@ func TestREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(readme)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(string(source), "\r\n", "\n")
-	from, to, err := between(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text[from:to] != "\n"+r.block()+"\n" {
-		t.Errorf("the benchmark's part of %s isn't what was measured: %s", readme, toMakeAgain)
+	if err := chapter.Check(root, r.blocks()); err != nil {
+		t.Errorf("%v; %s", err, toMakeAgain)
 	}
 	charts := r.charts()
 	if len(charts) != 3 {

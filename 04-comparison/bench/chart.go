@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
@@ -10,7 +9,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"kafka-with-go/internal/charts"
 )
 
 // A chart is a picture of the README.
@@ -19,10 +19,6 @@ type chart struct {
 	width, height     vg.Length
 	panels            []*plot.Plot
 }
-
-// ink stands for the colour of text and axes, which depends on the reader's
-// theme: draw replaces it.
-var ink = color.RGBA{1, 2, 3, 255}
 
 // colors can be told apart on white and on black.
 var colors = map[string]color.Color{
@@ -38,22 +34,6 @@ var colors = map[string]color.Color{
 var shapes = map[string]draw.GlyphDrawer{
 	"kafka-go": draw.CircleGlyph{}, "sarama": draw.SquareGlyph{}, "confluent-kafka-go": draw.TriangleGlyph{},
 	"goka": draw.PyramidGlyph{}, "franz-go": draw.BoxGlyph{}, javaName: draw.CrossGlyph{}, limitName: draw.PlusGlyph{},
-}
-
-// newPanel returns an empty plot in the colours of the reader's theme.
-func newPanel(title string) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = nil
-	p.Title.Text = title
-	p.Title.TextStyle.Color = ink
-	p.Title.Padding = vg.Points(6)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Color, a.LineStyle.Color, a.Tick.Color = ink, ink, ink
-		a.Tick.LineStyle.Color, a.Tick.Label.Color, a.Label.TextStyle.Color = ink, ink, ink
-	}
-	p.Legend.TextStyle.Color = ink
-	p.Legend.Padding = vg.Points(2)
-	return p
 }
 
 // charts makes the charts of what was measured, except those of which nothing was.
@@ -86,7 +66,7 @@ func (r Results) throughputChart() (chart, bool) {
 		if java == nil {
 			return c, false
 		}
-		p := newPanel([]string{"writing", "receiving"}[i])
+		p := charts.NewPanel([]string{"writing", "receiving"}[i])
 		var names []string
 		for i, n := range reversed(clientNames()) {
 			names = append(names, n)
@@ -104,7 +84,7 @@ func (r Results) throughputChart() (chart, bool) {
 			if err != nil {
 				return c, false
 			}
-			span.Color, span.Width = ink, vg.Points(1.5)
+			span.Color, span.Width = charts.Ink, vg.Points(1.5)
 			p.Add(bar, span)
 		}
 		one, err := plotter.NewLine(plotter.XYs{{X: 1, Y: -0.6}, {X: 1, Y: float64(len(names)) - 0.4}})
@@ -155,7 +135,7 @@ func (r Results) growthChart() (chart, bool) {
 		{"goroutines that write", goroutines, func(p Point) float64 { return float64(p.Goroutines) }},
 		{"partitions", append([]Point{base}, partitions[1:]...), func(p Point) float64 { return float64(p.Partitions) }},
 	} {
-		p := newPanel("")
+		p := charts.NewPanel("")
 		var ticks []plot.Tick
 		for _, point := range sweep.points {
 			ticks = append(ticks, plot.Tick{Value: sweep.x(point), Label: fmt.Sprint(sweep.x(point))})
@@ -237,7 +217,7 @@ func (r Results) latencyChart() (chart, bool) {
 		text:  "Milliseconds, one record of 100 B at a time, without linger; filled lines are matched, dashed ones defaults.",
 		width: 9 * vg.Inch, height: 4 * vg.Inch,
 	}
-	p := newPanel("")
+	p := charts.NewPanel("")
 	var names []string
 	for _, row := range reversedRows() {
 		one := r.find(Latency, base, row[0], row[1])
@@ -292,25 +272,5 @@ func reversedRows() [][2]string {
 	return out
 }
 
-// theme gives ink the colour that goes with the reader's background.
-const theme = `<style>svg { color: #1f2328 } @media (prefers-color-scheme: dark) { svg { color: #d1d7e0 } }</style>`
-
 // draw returns the chart as SVG, with nothing behind it.
-func (c chart) draw() ([]byte, error) {
-	canvas := vgsvg.New(c.width, c.height)
-	tiles := draw.Tiles{Rows: 1, Cols: len(c.panels), PadX: vg.Points(16), PadTop: vg.Points(6), PadBottom: vg.Points(4), PadLeft: vg.Points(14), PadRight: vg.Points(14)}
-	for i, part := range plot.Align([][]*plot.Plot{c.panels}, tiles, draw.New(canvas))[0] {
-		c.panels[i].Draw(part)
-	}
-	var svg bytes.Buffer
-	if _, err := canvas.WriteTo(&svg); err != nil {
-		return nil, fmt.Errorf("writing SVG: %w", err)
-	}
-	text := bytes.ReplaceAll(svg.Bytes(), []byte("#010203"), []byte("currentColor"))
-	text = bytes.ReplaceAll(text, []byte("font-family:Liberation Serif"), []byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
-	head := bytes.Index(text, []byte("<g "))
-	if head < 0 {
-		return nil, fmt.Errorf("the SVG has no group")
-	}
-	return append(append(append([]byte{}, text[:head]...), theme+"\n"...), text[head:]...), nil
-}
+func (c chart) draw() ([]byte, error) { return charts.Draw(c.width, c.height, c.panels) }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"kafka-with-go/internal/generated"
 )
 
 const readme = "04-comparison/README.md"
@@ -301,34 +303,15 @@ func (r Results) block() string {
 	return b.String()
 }
 
-const (
-	beginMarker = "<!-- bench: begin (go run ./04-comparison/bench -write) -->\n"
-	endMarker   = "<!-- bench: end -->\n"
-)
+// chapter is the README with the generated part.
+var chapter = generated.File{Path: readme, Command: "go run ./04-comparison/bench -write"}
 
-// between returns where the generated part of a text begins and ends.
-func between(text string) (from, to int, err error) {
-	from, to = strings.Index(text, beginMarker), strings.Index(text, endMarker)
-	if from < 0 || to < from {
-		return 0, 0, fmt.Errorf("%s has no lines %q and %q", readme, strings.TrimSpace(beginMarker), strings.TrimSpace(endMarker))
-	}
-	return from + len(beginMarker), to, nil
-}
+// blocks are the generated parts of the README, by the name in their markers.
+func (r Results) blocks() map[string]string { return map[string]string{"bench": r.block()} }
 
 // writeAll puts the tables into the README, and the charts beside this program.
 func (r Results) writeAll(root string) error {
-	path := filepath.Join(root, filepath.FromSlash(readme))
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading the chapter: %w", err)
-	}
-	text := string(source)
-	from, to, err := between(text)
-	if err != nil {
-		return err
-	}
-	text = text[:from] + "\n" + r.block() + "\n" + text[to:]
-	var errs []error
+	errs := []error{chapter.Write(root, r.blocks())}
 	for _, c := range r.charts() {
 		svg, err := c.draw()
 		if err == nil {
@@ -337,9 +320,6 @@ func (r Results) writeAll(root string) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("drawing %s: %w", c.file, err))
 		}
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		errs = append(errs, fmt.Errorf("writing the chapter: %w", err))
 	}
 	return errors.Join(errs...)
 }

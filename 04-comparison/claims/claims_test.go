@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -41,20 +40,8 @@ func quiet(string) {}
 // The tables in the README are those that the committed results make.
 func TestTables(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(readme)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(string(source), "\r\n", "\n")
-	for name, block := range committed(t).blocks() {
-		from, to, err := find(text, name)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if got := text[from:to]; got != "\n"+block+"\n" {
-			t.Errorf("the part %q of %s isn't what was measured: %s", name, readme, toMakeAgain)
-		}
+	if err := chapter.Check(lab.Root(t), committed(t).blocks()); err != nil {
+		t.Errorf("%v; %s", err, toMakeAgain)
 	}
 }
 

@@ -61,7 +61,7 @@ func run(ctx context.Context, write, tables, cold bool) error {
 		if r.Counted, r.NewWriterIsOld, err = count(root); err != nil {
 			return err
 		}
-		return errors.Join(r.save(root), r.writeTables(root))
+		return errors.Join(r.save(root), chapter.Write(root, r.blocks()))
 	}
 	for _, c := range all.Clients() {
 		if err := c.Available(); err != nil && write {
@@ -79,7 +79,7 @@ func run(ctx context.Context, write, tables, cold bool) error {
 		fmt.Println(strings.Join([]string{r.renderClaims(), r.renderDefaults(), r.renderBadInput()}, "\n"))
 		return nil
 	}
-	return errors.Join(r.save(root), r.writeTables(root))
+	return errors.Join(r.save(root), chapter.Write(root, r.blocks()))
 }
 
 // measureResults measures everything.

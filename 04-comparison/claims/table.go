@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"kafka-with-go/internal/generated"
 )
 
 const readme = "04-comparison/README.md"
@@ -207,39 +207,5 @@ func (r Results) blocks() map[string]string {
 	}
 }
 
-// markers returns the lines around a generated part.
-func markers(name string) (begin, end string) {
-	return "<!-- " + name + ": begin (go run ./04-comparison/claims -write) -->\n", "<!-- " + name + ": end -->\n"
-}
-
-// find returns where a generated part of a text begins and ends.
-func find(text, name string) (from, to int, err error) {
-	begin, end := markers(name)
-	from = strings.Index(text, begin)
-	to = strings.Index(text, end)
-	if from < 0 || to < from {
-		return 0, 0, fmt.Errorf("%s has no lines %q and %q", readme, strings.TrimSpace(begin), strings.TrimSpace(end))
-	}
-	return from + len(begin), to, nil
-}
-
-// writeTables puts the tables into the README.
-func (r Results) writeTables(root string) error {
-	path := filepath.Join(root, filepath.FromSlash(readme))
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading the chapter: %w", err)
-	}
-	text := string(source)
-	for name, block := range r.blocks() {
-		from, to, err := find(text, name)
-		if err != nil {
-			return err
-		}
-		text = text[:from] + "\n" + block + "\n" + text[to:]
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("writing the chapter: %w", err)
-	}
-	return nil
-}
+// chapter is the README with the generated parts.
+var chapter = generated.File{Path: readme, Command: "go run ./04-comparison/claims -write"}

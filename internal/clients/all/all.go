@@ -17,9 +17,11 @@ func Clients() []clients.Client {
 	return []clients.Client{kafkago.Client{}, sarama.Client{}, confluent.Client{}, goka.Client{}, franz.Client{}}
 }
 
-// ByName returns the client of that name, kafka-go's deprecated writer included.
+// ByName returns the client of that name, also those that differ only in how
+// their own examples write: kafka-go's deprecated writer and its asynchronous
+// one, and sarama's synchronous producer.
 func ByName(name string) (clients.Client, error) {
-	for _, c := range append(Clients(), kafkago.Client{NewWriter: true}) {
+	for _, c := range append(Clients(), kafkago.Client{NewWriter: true}, kafkago.Client{Async: true}, sarama.Client{Sync: true}) {
 		if c.Name() == name {
 			return c, nil
 		}

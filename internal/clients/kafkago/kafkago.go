@@ -25,12 +25,18 @@ type Client struct {
 	// NewWriter has the deprecated kafka.NewWriter make the writer, whose
 	// defaults are others.
 	NewWriter bool
+	// Async has the literal not wait for what it writes. Nobody tells the program
+	// what became of a record then, so it counts as written when the call returns.
+	Async bool
 }
 
 // Name implements clients.Client.
 func (c Client) Name() string {
-	if c.NewWriter {
+	switch {
+	case c.NewWriter:
 		return "kafka-go, NewWriter"
+	case c.Async:
+		return "kafka-go, Async"
 	}
 	return "kafka-go"
 }
@@ -110,7 +116,7 @@ func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, e
 	case c.NewWriter:
 		p.w = kafka.NewWriter(kafka.WriterConfig{Brokers: config.Brokers, Topic: config.Topic})
 	default:
-		p.w = &kafka.Writer{Addr: kafka.TCP(config.Brokers...), Topic: config.Topic}
+		p.w = &kafka.Writer{Addr: kafka.TCP(config.Brokers...), Topic: config.Topic, Async: c.Async}
 	}
 	return p, nil
 }
@@ -160,8 +166,7 @@ func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
 	message := kafka.Message{Key: r.Key, Value: r.Value, WriterData: r}
 	if p.window == nil {
 		// The client's own example writes a record and waits for it. It doesn't learn the offset.
-		r.Partition, r.Offset = -1, -1
-		p.acked(r, p.w.WriteMessages(ctx, message))
+		p.acknowledge([]*clients.Record{r}, p.w.WriteMessages(ctx, message))
 		return nil
 	}
 	if err := p.window.Enter(ctx, 1); err != nil {
@@ -177,14 +182,6 @@ func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
 // ProduceAll implements clients.BatchProducer: what the writer does once a call,
 // it does for all of the records together.
 func (p *producer) ProduceAll(ctx context.Context, records []*clients.Record) error {
-	if p.window == nil {
-		for _, r := range records {
-			if err := p.Produce(ctx, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	messages, ok := p.slices.Get().(*[]kafka.Message)
 	if !ok {
 		messages = new([]kafka.Message)
@@ -194,6 +191,10 @@ func (p *producer) ProduceAll(ctx context.Context, records []*clients.Record) er
 		*messages = append(*messages, kafka.Message{Key: r.Key, Value: r.Value, WriterData: r})
 	}
 	defer p.slices.Put(messages) // The writer has copied them when it returns.
+	if p.window == nil {
+		p.acknowledge(records, p.w.WriteMessages(ctx, *messages...))
+		return nil
+	}
 	if err := p.window.Enter(ctx, len(records)); err != nil {
 		return err
 	}
@@ -202,6 +203,19 @@ func (p *producer) ProduceAll(ctx context.Context, records []*clients.Record) er
 		return fmt.Errorf("writing: %w", err)
 	}
 	return nil
+}
+
+// acknowledge tells of records that were waited for. The writer says of each one what became of it.
+func (p *producer) acknowledge(records []*clients.Record, err error) {
+	var each kafka.WriteErrors
+	errors.As(err, &each)
+	for i, r := range records {
+		r.Partition, r.Offset = -1, -1
+		if len(each) == len(records) {
+			err = each[i]
+		}
+		p.acked(r, err)
+	}
 }
 
 func (p *producer) Flush(ctx context.Context) error {

@@ -14,10 +14,18 @@ import (
 )
 
 // Client is sarama.
-type Client struct{}
+type Client struct {
+	// Sync has the synchronous producer write, which waits for each call.
+	Sync bool
+}
 
 // Name implements clients.Client.
-func (Client) Name() string { return "sarama" }
+func (c Client) Name() string {
+	if c.Sync {
+		return "sarama, sync"
+	}
+	return "sarama"
+}
 
 // Available implements clients.Client.
 func (Client) Available() error { return nil }
@@ -122,8 +130,11 @@ type producer struct {
 }
 
 // NewProducer implements clients.Client. Its documentation prefers the
-// asynchronous producer, so that is the one used in both ways.
-func (Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+// asynchronous producer, so that is the one used in both ways, unless Sync is set.
+func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+	if c.Sync {
+		return newSyncProducer(config, acked)
+	}
 	p, err := sarama.NewAsyncProducer(config.Brokers, NewConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("starting the producer: %w", err)
