@@ -66,7 +66,8 @@ func (r Results) renderChoice() string {
 	line("You pay for processors, and read", "CPU a record", Consume, cpu, false, micro)
 	line("Memory is short", "Peak of the writing process", Produce, func(m Measure) float64 { return m.PeakMB }, false, func(f float64) string { return figure(f) + " MB" })
 	line("A record must be there soon", "Half of them within", Latency, p50, false, func(f float64) string { return figure(f) + " ms" })
-	b.WriteString("\n")
+	b.WriteString("- **A record must not be lost, or worked on by nobody**: that is a question for a bad day, and the rates above don't answer it. " +
+		"[FAULTS.md](FAULTS.md) shows what each client lost, repeated and put out of order when brokers died, were paused and were cut off.\n\n")
 	for _, n := range clientNames() {
 		fmt.Fprintf(&b, "- **%s**: %s\n", n, character[n])
 	}
