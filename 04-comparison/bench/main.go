@@ -23,9 +23,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -35,6 +33,7 @@ import (
 	"kafka-with-go/internal/apache"
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/clients/all"
+	"kafka-with-go/internal/generated"
 )
 
 // Options are the flags.
@@ -141,7 +140,7 @@ func clientNames() []string {
 }
 
 func run(ctx context.Context, o Options) (err error) {
-	root, err := repository()
+	root, err := generated.Root()
 	if err != nil {
 		return err
 	}
@@ -337,17 +336,4 @@ func (p *progress) next(round, rounds int, one *Case) {
 
 func (p *progress) done() {
 	fmt.Fprintf(os.Stderr, "\r\x1b[Kmeasured in %v\n", time.Since(p.begin).Round(time.Second))
-}
-
-// repository returns the top folder of this repository.
-func repository() (string, error) {
-	output, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("looking for go.mod: %w", err)
-	}
-	path := strings.TrimSpace(string(output))
-	if path == "" || path == os.DevNull {
-		return "", errors.New("this isn't inside the repository: run it from there, with go run ./04-comparison/bench")
-	}
-	return filepath.Dir(path), nil
 }

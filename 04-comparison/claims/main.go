@@ -19,9 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -29,6 +27,7 @@ import (
 
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/clients/all"
+	"kafka-with-go/internal/generated"
 )
 
 func main() {
@@ -49,7 +48,7 @@ func main() {
 }
 
 func run(ctx context.Context, write, tables, cold bool) error {
-	root, err := repository()
+	root, err := generated.Root()
 	if err != nil {
 		return err
 	}
@@ -137,17 +136,4 @@ func isAvailable(c clients.Client) bool { return c.Available() == nil }
 // machine describes this computer.
 func machine() string {
 	return fmt.Sprintf("%s/%s with %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-}
-
-// repository returns the top folder of this repository.
-func repository() (string, error) {
-	output, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("looking for go.mod: %w", err)
-	}
-	path := strings.TrimSpace(string(output))
-	if path == "" || path == os.DevNull {
-		return "", errors.New("this isn't inside the repository: run it from there, with go run ./04-comparison/claims")
-	}
-	return filepath.Dir(path), nil
 }

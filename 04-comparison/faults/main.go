@@ -24,7 +24,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -35,6 +34,7 @@ import (
 
 	"kafka-with-go/internal/apache"
 	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/generated"
 )
 
 // Options are the flags.
@@ -78,7 +78,7 @@ func parse(args []string) (o Options, err error) {
 	f := flag.NewFlagSet("faults", flag.ContinueOnError)
 	f.BoolVar(&o.Write, "write", false, "keep the results in "+committedResults+", and put tables and chart into "+chapter.Path)
 	f.BoolVar(&o.Tables, "tables", false, "make tables and chart again from "+committedResults+" (with -results, print those of that file), and run nothing")
-	f.BoolVar(&o.Quick, "quick", false, "one round of three drills: about six minutes for all ways")
+	f.BoolVar(&o.Quick, "quick", false, "one round of three drills: about seven minutes for all ways")
 	f.BoolVar(&o.Fresh, "fresh", false, "forget the results that an earlier run kept")
 	f.BoolVar(&o.Docker, "docker", false, "use the brokers of docker-compose.yml, which must run; it asks before it kills them")
 	f.BoolVar(&o.Embedded, "embedded", false, "use the embedded cluster: it keeps one copy of a record, and can only be killed")
@@ -98,7 +98,7 @@ func parse(args []string) (o Options, err error) {
 	if o.Quick {
 		o.Rounds = 1
 		if *list == "" {
-			*list = "leader-killed,leader-paused,comes-and-goes"
+			*list = "leader-killed,leader-paused,member-killed"
 		}
 	}
 	if o.Rounds < 1 || o.Together < 1 || o.Rate < keys {
@@ -147,7 +147,7 @@ func chosenDrills(list string) ([]Drill, error) {
 }
 
 func run(ctx context.Context, o Options) error {
-	root, err := repository()
+	root, err := generated.Root()
 	if err != nil {
 		return err
 	}
@@ -330,7 +330,7 @@ func (o Options) measure(ctx context.Context, root string, k *keeping, start ope
 		}
 		o.progress(j, i, jobs, begin)
 		results, err := r.run(ctx, j.drill, j.round, j.ways)
-		for again := 0; err != nil && ctx.Err() == nil && again < 2; again++ {
+		for again := 0; err != nil && ctx.Err() == nil && again < 4; again++ {
 			fmt.Fprintln(os.Stderr, "once more, since", err)
 			results, err = r.run(ctx, j.drill, j.round, j.ways)
 		}
@@ -377,17 +377,4 @@ func (o Options) progress(j job, at int, jobs []job, begin time.Time) {
 // machine describes this computer.
 func machine() string {
 	return fmt.Sprintf("%s/%s with %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-}
-
-// repository returns the top folder of this repository.
-func repository() (string, error) {
-	output, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("looking for go.mod: %w", err)
-	}
-	path := strings.TrimSpace(string(output))
-	if path == "" || path == os.DevNull {
-		return "", errors.New("this isn't inside the repository: run it from there, with go run ./04-comparison/faults")
-	}
-	return filepath.Dir(path), nil
 }
