@@ -33,7 +33,7 @@ var faint = color.RGBA{0x90, 0x90, 0x90, 255}
 func (k *keeping) chart() chart {
 	c := chart{
 		title: "What was lost, repeated and put out of order, with each client.",
-		text: "A dot is the median of the rounds; the largest are tens of thousands of records, the smallest one, and a grey point is none. " +
+		text: "A dot is the median of the rounds; the largest are thousands of records, the smallest one; a ring is a few in the fewer of the rounds, a grey point none. " +
 			"Red is a client as its own first example shows it, blue is made safe, green is a program of this tutorial.",
 	}
 	for _, side := range []Side{Producers, Consumers} {
