@@ -100,6 +100,14 @@ func thousands(n int) string {
 	return text
 }
 
+// many is a number of things.
+func many(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return thousands(n) + " " + thing + "s"
+}
+
 // seconds shows times in seconds.
 func seconds(times []time.Duration) string {
 	if len(times) == 0 {
@@ -334,10 +342,10 @@ func (k *keeping) renderSetup() string {
 	for _, c := range all.Clients() {
 		versions = append(versions, c.Name()+" "+k.setup.Versions[c.Name()])
 	}
-	fmt.Fprintf(&b, "Run on %s: %s; %s; %s; %s. %d rounds, each producer asked for %s records of 100 B a second with %d keys, "+
-		"each group for %d a second; up to %d ways met a blow at the same time. In all %s runs, with %s kills and %s pauses of brokers.\n",
-		k.setup.Date, k.setup.Cluster, k.setup.Machine, k.setup.Go, strings.Join(versions, ", "), rounds,
-		thousands(k.setup.Rate), keys, consumerRate, together, thousands(runs), thousands(kills), thousands(pauses))
+	fmt.Fprintf(&b, "Run on %s: %s; %s; %s; %s. %s, each producer asked for %s records of 100 B a second with %d keys, "+
+		"each group for %d a second; up to %d ways met a blow at the same time. In all %s, with %s and %s of brokers.\n",
+		k.setup.Date, k.setup.Cluster, k.setup.Machine, k.setup.Go, strings.Join(versions, ", "), many(rounds, "round"),
+		thousands(k.setup.Rate), keys, consumerRate, together, many(runs, "run"), many(kills, "kill"), many(pauses, "pause"))
 	return b.String()
 }
 
