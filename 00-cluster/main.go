@@ -116,13 +116,16 @@ func startCluster(data string) (*embedded.Cluster, error) {
 	if err := probe(context.Background()); err != nil {
 		return nil, err
 	}
-	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic})
+	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
 	var port *embedded.PortError
 	if errors.As(err, &port) {
 		return nil, portTaken(port.Port, port.Err.Error())
 	}
 	return cluster, err
 }
+
+// warn tells what goes wrong in the cluster while it runs.
+func warn(sentence string) { fmt.Fprintln(os.Stderr, "warning:", sentence) }
 
 // addresses returns "localhost:9093, 9094 and 9095".
 func addresses() string {

@@ -53,6 +53,11 @@ type Options struct {
 
 	// Topic is created with three partitions, unless DataDir holds it already.
 	Topic string
+
+	// Warn is told, in a sentence for the person at the terminal, of what goes
+	// wrong in the cluster while it runs. Each sentence comes once, from any
+	// goroutine. nil discards them.
+	Warn func(sentence string)
 }
 
 // Cluster is a running cluster. Its methods may be called concurrently.
@@ -62,6 +67,8 @@ type Cluster struct {
 	done       chan struct{}
 	background sync.WaitGroup
 	closing    sync.Once
+	tell       func(sentence string)
+	told       sync.Map // the sentences that Warn was told
 
 	mu      sync.Mutex
 	closed  bool
@@ -88,6 +95,7 @@ func Start(o Options) (*Cluster, error) {
 	c := &Cluster{
 		done:    make(chan struct{}),
 		sockets: make(map[int]*listener),
+		tell:    o.Warn,
 	}
 	link := newLink()
 
@@ -251,6 +259,17 @@ func (c *Cluster) Close() {
 			l.cut()
 		}
 	})
+}
+
+// warn tells the person at the terminal what goes wrong, once.
+func (c *Cluster) warn(format string, args ...any) {
+	if c.tell == nil {
+		return
+	}
+	sentence := fmt.Sprintf(format, args...)
+	if _, again := c.told.LoadOrStore(sentence, true); !again {
+		c.tell(sentence)
+	}
 }
 
 // check says why no broker of that number can be stopped or started.
