@@ -31,6 +31,9 @@ type service struct {
 	name        string
 	id          int
 	image       string
+	security    []string // the security options
+	dropped     []string // the capabilities that the container hasn't got
+	memory      string   // the most that the container may take
 	environment map[string]string
 	healthCheck string // the shell command
 	external    string // the address that clients on this machine use
@@ -75,6 +78,9 @@ func parseCompose(text []byte) (composeFile, error) {
 	var file struct {
 		Services map[string]struct {
 			Image           string
+			SecurityOpt     []string `yaml:"security_opt"`
+			CapDrop         []string `yaml:"cap_drop"`
+			MemLimit        string   `yaml:"mem_limit"`
 			Environment     map[string]string
 			Ports           []string
 			StopGracePeriod time.Duration `yaml:"stop_grace_period"`
@@ -102,6 +108,9 @@ func parseCompose(text []byte) (composeFile, error) {
 			name:        name,
 			id:          id,
 			image:       s.Image,
+			security:    s.SecurityOpt,
+			dropped:     s.CapDrop,
+			memory:      s.MemLimit,
 			environment: s.Environment,
 			healthCheck: unescape(s.HealthCheck.Test),
 			external:    external,

@@ -2,6 +2,8 @@ package apache
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,8 +28,49 @@ func TestComposeFile(t *testing.T) {
 		if want := "localhost:" + strconv.Itoa(9092+n); b.external != want {
 			t.Errorf("clients reach broker %d at %s, want %s", n, b.external, want)
 		}
-		if want := "apache/kafka:" + Version; b.image != want {
-			t.Errorf("broker %d is %s, want %s", n, b.image, want)
+		if !image.MatchString(b.image) {
+			t.Errorf("broker %d is %s, want Kafka %s by its digest, unless KAFKA_IMAGE names another", n, b.image, Version)
+		}
+		if !slices.Equal(b.security, []string{"no-new-privileges:true"}) || !slices.Equal(b.dropped, []string{"ALL"}) {
+			t.Errorf("broker %d runs with the security options %v, without the capabilities %v", n, b.security, b.dropped)
+		}
+		// Java takes memory beside the heap too, and so does the health check.
+		heap := megabytes(t, heapOption.FindStringSubmatch(b.environment["KAFKA_HEAP_OPTS"])[1])
+		if limit := megabytes(t, b.memory); limit < heap+320 {
+			t.Errorf("broker %d may take %d MB, and its heap alone may be %d MB", n, limit, heap)
+		}
+	}
+}
+
+var (
+	image      = regexp.MustCompile(`^\$\{KAFKA_IMAGE:-apache/kafka:` + regexp.QuoteMeta(Version) + `@sha256:[0-9a-f]{64}\}$`)
+	heapOption = regexp.MustCompile(`-Xmx(\d+m)\b`)
+)
+
+// megabytes reads a size such as 384m.
+func megabytes(t *testing.T, size string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSuffix(size, "m"))
+	if err != nil {
+		t.Fatalf("the size %q isn't a number of megabytes: %v", size, err)
+	}
+	return n
+}
+
+// An action of the workflow is named by its commit: a tag can be moved to other code.
+func TestActions(t *testing.T) {
+	workflow, err := os.ReadFile("../../.github/workflows/test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`(?m)^.*\buses:.*$`).FindAllString(string(workflow), -1)
+	if len(all) == 0 {
+		t.Fatal("the workflow uses no action")
+	}
+	pinned := regexp.MustCompile(`uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for _, line := range all {
+		if !pinned.MatchString(line) {
+			t.Errorf("not by a commit with its version behind it: %s", strings.TrimSpace(line))
 		}
 	}
 }
