@@ -16,6 +16,7 @@ import (
 
 	"kafka-with-go/internal/embedded"
 	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/portcheck"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -212,7 +213,7 @@ func TestClusterAlreadyThere(t *testing.T) {
 
 	alone := c.start()
 	checkStatus(t, alone, 1)
-	if !strings.Contains(alone.Output(), errAlreadyThere.Error()) {
+	if !strings.Contains(alone.Output(), portcheck.ErrAlreadyThere.Error()) {
 		t.Error("the error doesn't say that a cluster is there")
 	}
 	with := c.start("./03-together")
