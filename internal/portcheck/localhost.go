@@ -19,12 +19,19 @@ const watchInterval = 5 * time.Second
 // that is there already is told before it returns, and then until ctx ends.
 func WatchLocalhost(ctx context.Context, ports []int, warn func(sentence string)) {
 	addresses, err := net.DefaultResolver.LookupHost(ctx, "localhost")
-	if err != nil || !slices.Contains(addresses, ipv6) {
-		return // localhost means one address here.
+	if err != nil {
+		return // The chapters' programs will say so.
+	}
+	watch(ctx, addresses, ports, watchInterval, warn)
+}
+
+func watch(ctx context.Context, localhost []string, ports []int, interval time.Duration, warn func(string)) {
+	if !slices.Contains(localhost, ipv6) {
+		return
 	}
 	ports = warnOfStrangers(ctx, ports, warn)
 	go func() {
-		tick := time.NewTicker(watchInterval)
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
 			select {

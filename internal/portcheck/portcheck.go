@@ -29,6 +29,10 @@ var ErrAlreadyThere = errors.New("a Kafka cluster is already there")
 // Claim reserves the ports for a cluster of this process, which gives them back
 // with release. If they aren't free, the error says who has them, and what to do.
 func Claim(ctx context.Context, ports []int) (release func(), err error) {
+	return claim(ctx, ports, startTime)
+}
+
+func claim(ctx context.Context, ports []int, patience time.Duration) (release func(), err error) {
 	for waiting := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		if err := look(ctx, ports); err != nil {
 			return nil, err
@@ -38,7 +42,7 @@ func Claim(ctx context.Context, ports []int) (release func(), err error) {
 			return release, err
 		}
 		// The other cluster may just be starting: then it soon answers.
-		if time.Since(waiting) > startTime {
+		if time.Since(waiting) > patience {
 			return nil, fmt.Errorf("a cluster on %s is still there, whose brokers are all stopped: "+
 				"type start 1 in its terminal, or exit (%s shows its process)", Addresses(ports), findOwner("udp", ports[0]))
 		}
