@@ -191,6 +191,7 @@ func TestStatusOfAGroup(t *testing.T) {
 func TestWithAProgram(t *testing.T) {
 	c := newCluster(t)
 	p := c.start("./03-together")
+	p.UntilLine("Building ./03-together.")
 	p.UntilMore(3, "received: ")
 	p.Interrupt() // Only this process: it passes the signal on.
 	checkStatus(t, p, 0)

@@ -122,7 +122,7 @@ func (s *shell) line(line string) {
 func (s *shell) until(pattern string) string {
 	s.t.Helper()
 	want := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s.mu.Lock()
 		at := want.FindStringSubmatchIndex(s.screen[s.seen:])
 		if at != nil {
@@ -320,24 +320,49 @@ func (s *shell) untilStopped() {
 // A program that doesn't read is stopped with the cluster, and goes on with it.
 func TestProgramSuspended(t *testing.T) {
 	c := newCluster(t)
-	s := c.shell()
-	s.line(c.path + " ./03-together")
-	s.until("received: ")
-	s.press(ctrlZ)
-	s.until("Stopped")
-	before := len(s.text())
-	time.Sleep(time.Second)
-	if shown := s.text()[before:]; strings.Contains(shown, "writes: ") {
-		t.Errorf("the program goes on while its job is stopped: %q", shown)
+	program := writeProgram(t, `package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	for range time.Tick(50 * time.Millisecond) {
+		fmt.Println("tick")
 	}
-	s.line("bg")
-	s.until("writes: ")
-	s.until("received: ")
-	s.line("fg")
-	s.until("received: ")
-	s.press(ctrlC)
-	s.until("stopped: .* written")
-	c.untilGone()
+}
+`)
+	told := regexp.QuoteMeta(program) // The shell prints the command of a job that goes on.
+	for _, start := range []string{c.path, c.goRun()} {
+		s := c.shell()
+		s.line(start + " " + program)
+		s.until("tick")
+		s.press(ctrlZ)
+		s.until("Stopped")
+		before := len(s.text())
+		time.Sleep(500 * time.Millisecond)
+		if shown := s.text()[before:]; strings.Contains(shown, "tick") {
+			t.Errorf("the program goes on while its job is stopped: %q", shown)
+		}
+		s.line("bg")
+		s.until(told)
+		s.until("tick")
+		c.answers()
+		s.line("fg")
+		s.until(told)
+		s.until("tick")
+		s.press(ctrlZ)
+		s.until("Stopped")
+		s.line("fg")
+		s.until(told)
+		s.until("tick")
+		c.answers()
+		s.press(ctrlC)
+		s.until("the program ended by signal: interrupt")
+		c.untilGone()
+		s.close()
+	}
 }
 
 // The shell's kill tells go run and the cluster, and so does a closed window, some
@@ -401,6 +426,10 @@ func TestClosedWindow(t *testing.T) {
 		}
 	}
 	s.close()
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil { // Not every shell sends it by itself.
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // One that heeds it would be gone by then.
 	c.answers()
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
