@@ -21,7 +21,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"kafka-with-go/internal/board"
 	"kafka-with-go/internal/console"
 	"kafka-with-go/internal/embedded"
 	"kafka-with-go/internal/launch"
@@ -31,12 +30,6 @@ import (
 const topic = "message-log"
 
 var ports = [embedded.Brokers]int{9093, 9094, 9095}
-
-// boardPort is where the board is, unless the port is taken or -board names another.
-const boardPort = 9096
-
-// programs are the commands that start one more member of a group.
-var programs = map[string]string{"my-group": "go run ./02-consumer"}
 
 func main() {
 	data := flag.String("data", "", "keep records and committed offsets in this `folder`, for the next start")
@@ -88,7 +81,6 @@ func run(data string, port int, signals <-chan os.Signal) error {
 	fmt.Print(welcome(data, url))
 	status := func(ctx context.Context, out io.Writer) error { return printStatus(ctx, cluster, out) }
 	terminal.Serve(cluster, status, signals)
-	signal.Reset(os.Interrupt) // A second Ctrl-C ends the process at once.
 	closeBoard()
 	closeCluster()
 	fmt.Println("The cluster has ended.")
@@ -124,77 +116,35 @@ func runProgram(data string, port int, folder string, args []string, signals <-c
 	return program.Run(args, signals)
 }
 
-// watch serves the board of a cluster that runs elsewhere, until a signal comes.
-func watch(port int, args []string, signals <-chan os.Signal) error {
-	// Addresses may be written with spaces or with commas between them.
-	addrs := strings.FieldsFunc(strings.Join(args, ","), func(r rune) bool { return r == ',' })
-	if len(addrs) == 0 {
-		addrs = allAddresses()
-	}
-	b, err := board.Start(board.Options{Addrs: addrs, Topic: topic, Port: port, Programs: programs})
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	fmt.Printf("The board of the cluster on %s: %s\n", strings.Join(addrs, ", "), b.URL())
-	fmt.Println("Ctrl-C ends the board, and leaves the cluster alone.")
-	<-signals
-	fmt.Println("The board has ended.")
-	return nil
-}
-
 // startCluster starts the cluster, unless something has its ports.
-func startCluster(data string, warn func(sentence string)) (*embedded.Cluster, func(), error) {
-	ctx, cancel := context.WithCancel(context.Background())
+func startCluster(data string, warn func(sentence string)) (cluster *embedded.Cluster, stop func(), err error) {
+	ctx := context.Background()
 	release, err := portcheck.Claim(ctx, ports[:])
 	if err == nil || errors.Is(err, portcheck.ErrAlreadyThere) {
 		portcheck.WatchLocalhost(ctx, ports[:], warn)
 	}
 	if err != nil {
-		return nil, cancel, err
+		return nil, nil, err
 	}
-	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
+	cluster, err = embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
 	var port *embedded.PortError
 	if errors.As(err, &port) {
-		return nil, cancel, portcheck.Taken(port.Port, port.Err.Error())
+		err = portcheck.Taken(port.Port, port.Err.Error())
 	}
 	if err != nil {
-		return nil, cancel, err
+		release()
+		return nil, nil, err
 	}
-	return cluster, func() {
-		cancel()
+	stop = func() {
+		signal.Reset(os.Interrupt) // A second Ctrl-C ends the process at once.
 		cluster.Close()
 		release()
-	}, nil
-}
-
-// startBoard serves the board of the cluster, or of one that runs elsewhere if
-// cluster is nil. Without a board the chapters work all the same: so an error
-// is only told.
-func startBoard(port int, cluster *embedded.Cluster) (url string, stop func()) {
-	options := board.Options{Addrs: allAddresses(), Topic: topic, Port: port, Programs: programs}
-	if cluster != nil {
-		options.Brokers, options.Addrs = cluster, cluster.Addrs()
 	}
-	b, err := board.Start(options)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "there is no board:", err)
-		return "", func() {}
-	}
-	return b.URL(), b.Close
+	return cluster, stop, nil
 }
 
 // warn tells what goes wrong in the cluster while it runs.
 func warn(sentence string) { fmt.Fprintln(os.Stderr, "warning:", sentence) }
-
-// allAddresses are the addresses of the three brokers.
-func allAddresses() []string {
-	var addrs []string
-	for _, port := range ports {
-		addrs = append(addrs, fmt.Sprintf("localhost:%d", port))
-	}
-	return addrs
-}
 
 func welcome(data, board string) string {
 	var b strings.Builder
