@@ -40,7 +40,7 @@ func carryOut(cluster Cluster, status Status, line string, out io.Writer) error 
 		fmt.Fprint(out, help)
 		return nil
 	case command == "status" && len(args) == 0:
-		return printStatus(status, out)
+		return printStatus(status, statusTimeout, out)
 	case command == "stop":
 		id, err := brokerNumber(command, args)
 		if err != nil {
@@ -73,8 +73,8 @@ func (in input) exit() bool {
 }
 
 // printStatus prints how the cluster is, or that it doesn't say so in time.
-func printStatus(status Status, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+func printStatus(status Status, timeout time.Duration, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var text bytes.Buffer
 	done := make(chan error, 1)
@@ -86,7 +86,7 @@ func printStatus(status Status, out io.Writer) error {
 		}
 		return err
 	case <-ctx.Done(): // A client may take longer to give up.
-		return fmt.Errorf("the brokers don't answer within %v", statusTimeout)
+		return fmt.Errorf("the brokers don't answer within %v", timeout)
 	}
 }
 

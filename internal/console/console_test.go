@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 type brokers struct{ done []string }
@@ -55,6 +56,21 @@ func TestCommands(t *testing.T) {
 		if got := fmt.Sprint(err); (err == nil) != (test.err == "") || err != nil && got != test.err {
 			t.Errorf("%q has the error %q, want %q", test.line, got, test.err)
 		}
+	}
+}
+
+// A cluster that doesn't answer doesn't stop the console.
+func TestStatusWithoutAnAnswer(t *testing.T) {
+	frozen := make(chan struct{})
+	defer close(frozen)
+	status := func(_ context.Context, out io.Writer) error {
+		<-frozen // Like a client that takes longer to give up than it was told.
+		return nil
+	}
+	var out strings.Builder
+	err := printStatus(status, time.Millisecond, &out)
+	if err == nil || !strings.Contains(err.Error(), "the brokers don't answer within 1ms") {
+		t.Errorf("the error is %v", err)
 	}
 }
 
