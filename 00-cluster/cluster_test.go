@@ -67,16 +67,20 @@ func (c *cluster) start(args ...string) *lab.Process {
 // goRun returns the command that a learner types, on the private ports.
 func (c *cluster) goRun() string { return "go run -overlay " + c.overlay + " ./00-cluster" }
 
-// listens tells whether something listens on the ports.
-func (c *cluster) listens() bool {
+// listening returns the addresses of the cluster on which something listens.
+func (c *cluster) listening() []string {
+	var addrs []string
 	for _, addr := range c.addrs {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
-			return true
+			addrs = append(addrs, addr)
 		}
 	}
-	return false
+	return addrs
 }
+
+// listens tells whether something listens on the ports.
+func (c *cluster) listens() bool { return len(c.listening()) > 0 }
 
 // gone fails the test unless nothing listens on the ports any more.
 func (c *cluster) gone() {

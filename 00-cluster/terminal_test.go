@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -233,6 +235,7 @@ const typist = `package main
 
 import (
 	"bufio"
+	"bufio"
 	"fmt"
 	"os"
 	"os/signal"
@@ -323,6 +326,7 @@ func TestProgramSuspended(t *testing.T) {
 	program := writeProgram(t, `package main
 
 import (
+	"bufio"
 	"fmt"
 	"time"
 )
@@ -435,4 +439,43 @@ func TestClosedWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.untilGone()
+}
+
+// Whoever reads what the cluster prints may end before it. (A pipe is broken
+// then, and the system would end the process that writes into it.)
+func TestOutputThatNobodyReads(t *testing.T) {
+	c := newCluster(t)
+	command := exec.Command(c.path)
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { command.Process.Kill() }) // If the test fails before its end.
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() && lines.Text() != "Ctrl-C ends the cluster." {
+	}
+	if err := stdout.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, "status\nstop 1\nstop 2\nstop 3\nstart 2\n"); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); len(c.listening()) != 1; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("what is typed isn't carried out: %v listen", c.listening())
+		}
+	}
+	if _, err := io.WriteString(stdin, "exit\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("the cluster ended with %v", err)
+	}
 }

@@ -15,6 +15,9 @@ func Signals() chan os.Signal {
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	// Whoever reads the output may end first: tee, for one, at Ctrl-C. By default
+	// the next line that is printed would then end this process at once.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go watchGoRun(signals)
 	return signals
 }
