@@ -76,7 +76,8 @@ func TestStatusWithoutAnAnswer(t *testing.T) {
 
 // A line that doesn't fit is dropped, and the next ones are read.
 func TestLongLine(t *testing.T) {
-	reader := bufio.NewReader(strings.NewReader("help\n" + strings.Repeat("x", 200_000) + "\nstatus\nstop 2"))
+	typed := "help\n" + strings.Repeat("x", 200_000) + "\nstatus\nstop 2"
+	reader := bufio.NewReader(strings.NewReader(typed))
 	for _, want := range []input{{line: "help"}, {tooLong: true}, {line: "status"}, {line: "stop 2"}} {
 		line, tooLong, err := readLine(reader)
 		if err != nil || line != want.line || tooLong != want.tooLong {

@@ -35,7 +35,9 @@ func TestWarningAtThePrompt(t *testing.T) {
 		}
 		shown += string(buffer[:n])
 	}
-	want := "warning: before the prompt\n> \nwarning: while somebody types\n> warning: while a command is carried out\nend\n"
+	want := "warning: before the prompt\n" +
+		"> \nwarning: while somebody types\n" +
+		"> warning: while a command is carried out\nend\n"
 	if got := strings.ReplaceAll(shown, "\r\n", "\n"); got != want {
 		t.Errorf("the window shows %q, want %q", got, want)
 	}

@@ -21,13 +21,15 @@ type Program struct {
 // Build compiles the program in a folder. A signal ends it.
 func Build(folder string, signals <-chan os.Signal) (*Program, error) {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("there is no folder %s here: give the folder of a program, such as ./03-together, and stay in the top folder of the repository", folder)
+		return nil, fmt.Errorf("there is no folder %s here: give the folder of a program, such as "+
+			"./03-together, and stay in the top folder of the repository", folder)
 	}
 	dir, err := os.MkdirTemp("", "kafka-program-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder to build in: %w", err)
 	}
-	p := &Program{dir: dir, path: filepath.Join(dir, "program.exe")} // Windows needs the ending; others don't mind.
+	// Windows needs the ending of the name; others don't mind.
+	p := &Program{dir: dir, path: filepath.Join(dir, "program.exe")}
 	if err := p.compile(folder, signals); err != nil {
 		p.Remove()
 		return nil, err
@@ -50,7 +52,8 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 	command := exec.CommandContext(ctx, "go", "build", "-o", p.path, ".")
 	command.Dir = folder // It may also be a copy in a module of the learner's own.
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
-	command.Cancel = func() error { return interrupt(command.Process) } // So go build removes what it wrote.
+	// Interrupted, go build removes what it wrote; killed, it wouldn't.
+	command.Cancel = func() error { return interrupt(command.Process) }
 	command.WaitDelay = 5 * time.Second
 	err := command.Run()
 	if ctx.Err() != nil {
@@ -60,7 +63,8 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 		return fmt.Errorf("building %s takes the command go, which isn't on the PATH: %w", folder, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s doesn't compile (%w): nothing was started; mend what go says above, and try again", folder, err)
+		return fmt.Errorf("%s doesn't compile (%w): nothing was started; "+
+			"mend what go says above, and try again", folder, err)
 	}
 
 	// For a package that isn't a main package, go build writes something else.
@@ -71,7 +75,8 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 		return context.Cause(ctx)
 	}
 	if err != nil || strings.TrimSpace(string(output)) != "main" {
-		return fmt.Errorf("%s is not a program: choose a folder whose main.go says \"package main\"", folder)
+		return fmt.Errorf("%s is not a program: "+
+			"choose a folder whose main.go says \"package main\"", folder)
 	}
 	return nil
 }

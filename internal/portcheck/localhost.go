@@ -25,7 +25,13 @@ func WatchLocalhost(ctx context.Context, ports []int, warn func(sentence string)
 	watch(ctx, addresses, ports, watchInterval, warn)
 }
 
-func watch(ctx context.Context, localhost []string, ports []int, interval time.Duration, warn func(string)) {
+func watch(
+	ctx context.Context,
+	localhost []string,
+	ports []int,
+	interval time.Duration,
+	warn func(sentence string),
+) {
 	if !slices.Contains(localhost, ipv6) {
 		return
 	}
@@ -53,9 +59,10 @@ func warnOfStrangers(ctx context.Context, ports []int, warn func(sentence string
 			unseen = append(unseen, port)
 			continue
 		}
-		warn(fmt.Sprintf("another program listens on [%s]:%d. On this computer localhost means both %s and %s, "+
-			"so the chapters' programs may reach it instead of the cluster, and wait in vain. End it (%s shows it), "+
-			"or write %s instead of localhost at the top of the chapter's program.",
+		warn(fmt.Sprintf("another program listens on [%s]:%d. "+
+			"On this computer localhost means both %s and %s, "+
+			"so the chapters' programs may reach it instead of the cluster, and wait in vain. "+
+			"End it (%s shows it), or write %s instead of localhost at the top of the chapter's program.",
 			ipv6, port, ipv4, ipv6, findOwner("tcp", port), ipv4))
 	}
 	return unseen

@@ -44,7 +44,8 @@ func claim(ctx context.Context, ports []int, patience time.Duration) (release fu
 		// The other cluster may just be starting: then it soon answers.
 		if time.Since(waiting) > patience {
 			return nil, fmt.Errorf("a cluster on %s is still there, whose brokers are all stopped: "+
-				"type start 1 in its terminal, or exit (%s shows its process)", Addresses(ports), findOwner("udp", ports[0]))
+				"type start 1 in its terminal, or exit (%s shows its process)",
+				Addresses(ports), findOwner("udp", ports[0]))
 		}
 	}
 }
@@ -106,8 +107,8 @@ func look(ctx context.Context, ports []int) error {
 				"and fg in its terminal wakes it; otherwise end its process (%s shows it)",
 				Addresses(ports), findOwner("tcp", port))
 		case timedOut(err):
-			return Taken(port, "a process has it that doesn't answer (a cluster that is suspended by Ctrl-Z "+
-				"goes on with fg in its terminal)")
+			return Taken(port, "a process has it that doesn't answer "+
+				"(a cluster that is suspended by Ctrl-Z goes on with fg in its terminal)")
 		case err != nil:
 			return Taken(port, "something that isn't a Kafka broker answers there")
 		}
@@ -135,7 +136,8 @@ func askKafka(ctx context.Context, host string, port int) (kadm.Metadata, error)
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(address(host, port)),
 		kgo.DialTimeout(answerTime),
-		kgo.RequestTimeoutOverhead(answerTime), // The client itself asks first, and heeds no context then.
+		// The client first asks on its own account, and heeds no context then.
+		kgo.RequestTimeoutOverhead(answerTime),
 		kgo.RequestRetries(0),
 	)
 	if err != nil {
@@ -157,7 +159,9 @@ func timedOut(err error) bool {
 
 // Taken returns the error for a port that the cluster can't have.
 func Taken(port int, why string) error {
-	return fmt.Errorf("the cluster needs port %d of this computer, but %s: end the program that has the port (%s), or change the ports in 00-cluster/main.go and in the chapter's program",
+	return fmt.Errorf("the cluster needs port %d of this computer, but %s: "+
+		"end the program that has the port (%s), "+
+		"or change the ports in 00-cluster/main.go and in the chapter's program",
 		port, why, findOwner("tcp", port))
 }
 

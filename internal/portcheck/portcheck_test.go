@@ -72,7 +72,7 @@ func TestClaim(t *testing.T) {
 	}
 	listen(t, address(ipv4, ports[0]), mute)
 	_, err = Claim(t.Context(), ports)
-	if err == nil || !strings.Contains(err.Error(), "suspended (Ctrl-Z)") || !strings.Contains(err.Error(), "fg in its terminal") {
+	if err == nil || !strings.Contains(err.Error(), "suspended (Ctrl-Z), and fg in its terminal") {
 		t.Errorf("of a cluster that doesn't answer the error says %v", err)
 	}
 	release()
