@@ -124,7 +124,7 @@ func (s *shell) line(line string) {
 func (s *shell) until(pattern string) string {
 	s.t.Helper()
 	want := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s.mu.Lock()
 		at := want.FindStringSubmatchIndex(s.screen[s.seen:])
 		if at != nil {
@@ -210,12 +210,14 @@ func TestEndOfTyping(t *testing.T) {
 	c.answers()
 	s.press(ctrlC)
 	s.until("The cluster has ended")
+	s.until(`\$ `) // What is typed now is for the shell.
 
 	for _, word := range []string{"exit", "Quit"} {
 		s.line(c.path)
 		s.until("> ")
 		s.line(word)
 		s.until("The cluster has ended")
+		s.until(`\$ `)
 		c.untilGone()
 	}
 
@@ -234,7 +236,6 @@ func TestEndOfTyping(t *testing.T) {
 const typist = `package main
 
 import (
-	"bufio"
 	"bufio"
 	"fmt"
 	"os"
@@ -277,6 +278,7 @@ func TestProgramThatReads(t *testing.T) {
 		s.until("<two>")
 		s.press(ctrlC)
 		s.until("told to end, more often than once: false")
+		s.until(`\$ `) // What is typed now is for the shell.
 		s.line("echo status $?")
 		if start == c.path {
 			s.until("status 7")
@@ -326,7 +328,6 @@ func TestProgramSuspended(t *testing.T) {
 	program := writeProgram(t, `package main
 
 import (
-	"bufio"
 	"fmt"
 	"time"
 )
@@ -467,7 +468,8 @@ func TestOutputThatNobodyReads(t *testing.T) {
 	if _, err := io.WriteString(stdin, "status\nstop 1\nstop 2\nstop 3\nstart 2\n"); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); len(c.listening()) != 1; time.Sleep(20 * time.Millisecond) {
+	deadline := time.Now().Add(time.Minute)
+	for ; len(c.listening()) != 1; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("what is typed isn't carried out: %v listen", c.listening())
 		}

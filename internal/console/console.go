@@ -133,7 +133,11 @@ func (c *Console) read(inputs chan<- input) {
 		line, tooLong, err := readLine(reader)
 		switch {
 		case line != "" || tooLong || err == nil:
-			inputs <- input{line: line, tooLong: tooLong}
+			in := input{line: line, tooLong: tooLong}
+			inputs <- in
+			if in.exit() {
+				return // What is typed from now on is for the shell.
+			}
 		case c.interactive && err != io.EOF && !terminal.Gone(c.in):
 			// The system refuses to let a job in the background read.
 			c.away.Store(true)
