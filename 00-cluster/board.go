@@ -54,7 +54,7 @@ func watch(port int, args []string, signals <-chan os.Signal) error {
 func allAddresses() []string {
 	var addrs []string
 	for _, port := range ports {
-		addrs = append(addrs, address(port))
+		addrs = append(addrs, fmt.Sprintf("localhost:%d", port))
 	}
 	return addrs
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 
 	"kafka-with-go/internal/embedded"
 	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/portcheck"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -27,6 +27,8 @@ type cluster struct {
 	path  string
 	addrs []string
 	env   []string
+
+	overlay string // for go run ./00-cluster
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -46,9 +48,12 @@ func clusterOn(t *testing.T, addrs []string) *cluster {
 		list = append(list, port)
 	}
 	value := "[embedded.Brokers]int{" + strings.Join(list, ", ") + "}"
-	path := lab.Build(t, "00-cluster", lab.Constants{"ports": value, "boardPort": "0"})
+	constants := lab.Constants{"ports": value, "boardPort": "0"}
+	own := lab.Overlay(t, map[string]lab.Constants{"00-cluster": constants})
+	path := lab.Build(t, "00-cluster", constants)
 	overlay := lab.Overlay(t, map[string]lab.Constants{"03-together": lab.On(addrs, topic, "my-group")})
-	return &cluster{t: t, path: path, addrs: addrs, env: append(os.Environ(), "GOFLAGS=-overlay="+overlay)}
+	env := append(os.Environ(), "GOFLAGS=-overlay="+overlay)
+	return &cluster{t: t, path: path, addrs: addrs, env: env, overlay: own}
 }
 
 // start starts the program in the top folder of the repository.
@@ -58,6 +63,24 @@ func (c *cluster) start(args ...string) *lab.Process {
 	command.Dir, command.Env = lab.Root(c.t), c.env
 	return lab.StartCommand(c.t, command)
 }
+
+// goRun returns the command that a learner types, on the private ports.
+func (c *cluster) goRun() string { return "go run -overlay " + c.overlay + " ./00-cluster" }
+
+// listening returns the addresses of the cluster on which something listens.
+func (c *cluster) listening() []string {
+	var addrs []string
+	for _, addr := range c.addrs {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// listens tells whether something listens on the ports.
+func (c *cluster) listens() bool { return len(c.listening()) > 0 }
 
 // gone fails the test unless nothing listens on the ports any more.
 func (c *cluster) gone() {
@@ -108,9 +131,47 @@ func TestAlone(t *testing.T) {
 		})
 	}
 
+	// A line that is no command at all doesn't make the console deaf.
+	p.Type(strings.Repeat("x", 200_000))
+	p.UntilLine("too long for a command")
+	p.Type("help")
+	p.UntilLine("exit       end the cluster")
+
 	p.Interrupt()
 	checkStatus(t, p, 0)
 	c.gone()
+}
+
+// The ports belong to a cluster while its brokers are stopped, too.
+func TestAllStopped(t *testing.T) {
+	c := newCluster(t)
+	p := c.start()
+	p.UntilLine("Ctrl-C ends the cluster.")
+	for _, broker := range []string{"1", "2", "3"} {
+		p.Type("stop " + broker)
+		p.UntilLine("Broker " + broker + " is stopped.")
+	}
+	for _, args := range [][]string{nil, {"./03-together"}} {
+		second := c.start(args...)
+		checkStatus(t, second, 1)
+		if !strings.Contains(second.Output(), "type start 1 in its terminal") {
+			t.Errorf("%v: the error doesn't say what to do", args)
+		}
+	}
+	p.Type("start 1")
+	p.UntilLine("Broker 1 runs again.")
+	second := c.start()
+	checkStatus(t, second, 1)
+	if !strings.Contains(second.Output(), portcheck.ErrAlreadyThere.Error()) {
+		t.Error("the error doesn't say that a cluster is there")
+	}
+	p.Type("exit")
+	checkStatus(t, p, 0)
+	// Now the ports are free again.
+	third := c.start("./03-together")
+	third.UntilMore(1, "received: ")
+	third.Interrupt()
+	checkStatus(t, third, 0)
 }
 
 // status names the members of a group, what they have, and the lag.
@@ -134,6 +195,7 @@ func TestStatusOfAGroup(t *testing.T) {
 func TestWithAProgram(t *testing.T) {
 	c := newCluster(t)
 	p := c.start("./03-together")
+	p.UntilLine("Building ./03-together.")
 	p.UntilMore(3, "received: ")
 	p.Interrupt() // Only this process: it passes the signal on.
 	checkStatus(t, p, 0)
@@ -212,7 +274,7 @@ func TestClusterAlreadyThere(t *testing.T) {
 
 	alone := c.start()
 	checkStatus(t, alone, 1)
-	if !strings.Contains(alone.Output(), errAlreadyThere.Error()) {
+	if !strings.Contains(alone.Output(), portcheck.ErrAlreadyThere.Error()) {
 		t.Error("the error doesn't say that a cluster is there")
 	}
 	with := c.start("./03-together")
@@ -260,18 +322,9 @@ func TestGoRunTerminated(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")
 	}
-	t.Parallel()
-	addrs := lab.FreeAddrs(t)
-	c := clusterOn(t, addrs)
-	var list []string
-	for _, addr := range addrs {
-		_, port, _ := net.SplitHostPort(addr)
-		list = append(list, port)
-	}
-	overlay := lab.Overlay(t, map[string]lab.Constants{
-		"00-cluster": {"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(list, ", ")), "boardPort": "0"},
-	})
-	command := exec.Command("go", "run", "-overlay", overlay, "./00-cluster", "./03-together")
+	c := newCluster(t)
+	words := strings.Fields(c.goRun())
+	command := exec.Command(words[0], append(words[1:], "./03-together")...)
 	command.Dir, command.Env = lab.Root(t), c.env
 	p := lab.StartCommand(t, command)
 	p.UntilMore(3, "received: ")
@@ -279,12 +332,7 @@ func TestGoRunTerminated(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.UntilLine("stopped: ")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addrs[0]); err != nil {
-			break
-		} else {
-			conn.Close()
-		}
+	for deadline := time.Now().Add(time.Minute); c.listens(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the cluster outlives go run")
 		}

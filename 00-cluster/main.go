@@ -15,13 +15,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
+	"kafka-with-go/internal/console"
 	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/launch"
+	"kafka-with-go/internal/portcheck"
 )
 
 const topic = "message-log"
@@ -44,18 +47,18 @@ func main() {
 		debug.SetMemoryLimit(256 << 20)
 	}
 
-	// The first signal begins an orderly end. While a program runs, every signal
-	// is passed on to it.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go watchParent(signals)
-
+	// The first signal begins an orderly end. While a program runs, the signals
+	// are passed on to it.
+	signals := launch.Signals()
 	var status int
 	var err error
-	if *watchOnly {
+	switch {
+	case *watchOnly:
 		err = watch(*port, flag.Args(), signals)
-	} else {
-		status, err = run(*data, *port, flag.Args(), signals)
+	case flag.NArg() == 0:
+		err = run(*data, *port, signals)
+	default:
+		status, err = runProgram(*data, *port, flag.Arg(0), flag.Args()[1:], signals)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -64,77 +67,88 @@ func main() {
 	os.Exit(status)
 }
 
-// run starts the cluster, and what is to run on it. It returns the exit status
-// of the program, which is 0 without one.
-func run(data string, port int, args []string, signals <-chan os.Signal) (int, error) {
-	if len(args) == 0 {
-		cluster, err := startCluster(data)
-		if errors.Is(err, errAlreadyThere) {
-			return 0, fmt.Errorf("%w: the programs of the chapters can use it as it is", err)
-		}
-		if err != nil {
-			return 0, err
-		}
-		defer cluster.Close()
-		url, stopBoard := startBoard(port, cluster)
-		defer stopBoard()
-		fmt.Print(welcome(data, url))
-		serveConsole(cluster, os.Stdin, os.Stdout, signals)
-		return 0, nil
+// run starts the cluster, and does what is typed until it is ended.
+func run(data string, port int, signals <-chan os.Signal) error {
+	terminal := console.New(os.Stdin, os.Stdout, os.Stderr)
+	cluster, closeCluster, err := startCluster(data, terminal.Warn)
+	if errors.Is(err, portcheck.ErrAlreadyThere) {
+		return fmt.Errorf("%w: the programs of the chapters can use it as it is", err)
 	}
+	if err != nil {
+		return err
+	}
+	url, closeBoard := startBoard(port, cluster)
+	fmt.Print(welcome(data, url))
+	status := func(ctx context.Context, out io.Writer) error { return printStatus(ctx, cluster, out) }
+	terminal.Serve(cluster, status, signals)
+	closeBoard()
+	closeCluster()
+	fmt.Println("The cluster has ended.")
+	return nil
+}
 
+// runProgram starts the cluster and runs a program on it. It returns the exit
+// status of the program.
+func runProgram(data string, port int, folder string, args []string, signals <-chan os.Signal) (int, error) {
 	// The program is built first: if it doesn't compile, nothing was started.
-	program, err := build(args[0])
+	program, err := launch.Build(folder, signals)
 	if err != nil {
 		return 0, err
 	}
-	defer program.remove()
-	cluster, err := startCluster(data)
+	defer program.Remove()
+	cluster, closeCluster, err := startCluster(data, warn)
 	switch {
-	case errors.Is(err, errAlreadyThere):
+	case errors.Is(err, portcheck.ErrAlreadyThere):
 		fmt.Fprintf(os.Stderr, "%v: using it.\n", err)
 	case err != nil:
 		return 0, err
 	default:
-		defer cluster.Close()
-		fmt.Fprintf(os.Stderr, "Three Kafka brokers are up on %s. Ctrl-C ends %s and them.\n", addresses(), args[0])
+		defer closeCluster()
+		fmt.Fprintf(os.Stderr, "Three Kafka brokers are up on %s. Ctrl-C ends %s and them.\n",
+			portcheck.Addresses(ports[:]), folder)
 	}
 	// Of a cluster that was there already, cluster is nil.
-	url, stopBoard := startBoard(port, cluster)
-	defer stopBoard()
+	url, closeBoard := startBoard(port, cluster)
+	defer closeBoard()
 	if url != "" {
 		fmt.Fprintf(os.Stderr, "The board shows them live, in a browser: %s\n", url)
 	}
-	return program.run(args[1:], signals)
+	return program.Run(args, signals)
 }
 
-// errAlreadyThere says that the ports are taken by a Kafka cluster.
-var errAlreadyThere = errors.New("a Kafka cluster is already there")
-
 // startCluster starts the cluster, unless something has its ports.
-func startCluster(data string) (*embedded.Cluster, error) {
-	if err := probe(context.Background()); err != nil {
-		return nil, err
+func startCluster(data string, warn func(sentence string)) (cluster *embedded.Cluster, stop func(), err error) {
+	ctx := context.Background()
+	release, err := portcheck.Claim(ctx, ports[:])
+	if err == nil || errors.Is(err, portcheck.ErrAlreadyThere) {
+		portcheck.WatchLocalhost(ctx, ports[:], warn)
 	}
-	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster, err = embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
 	var port *embedded.PortError
 	if errors.As(err, &port) {
-		return nil, portTaken(port.Port, port.Err.Error())
+		err = portcheck.Taken(port.Port, port.Err.Error())
 	}
-	return cluster, err
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	stop = func() {
+		signal.Reset(os.Interrupt) // A second Ctrl-C ends the process at once.
+		cluster.Close()
+		release()
+	}
+	return cluster, stop, nil
 }
 
 // warn tells what goes wrong in the cluster while it runs.
 func warn(sentence string) { fmt.Fprintln(os.Stderr, "warning:", sentence) }
 
-// addresses returns "localhost:9093, 9094 and 9095".
-func addresses() string {
-	return fmt.Sprintf("localhost:%d, %d and %d", ports[0], ports[1], ports[2])
-}
-
 func welcome(data, board string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", addresses(), topic)
+	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", portcheck.Addresses(ports[:]), topic)
 	if data == "" {
 		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB a partition, and go with this process.\n", embedded.RetentionBytes>>20)
 	} else {

@@ -1,4 +1,4 @@
-package main
+package launch
 
 import (
 	"os"
@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// watchParent stands in for a signal that "go run" doesn't pass on: SIGTERM ends
+// watchGoRun stands in for a signal that "go run" doesn't pass on: SIGTERM ends
 // go run itself and leaves its program behind, with the ports of the cluster.
-// When go run is gone, the cluster ends as it does on SIGTERM.
-func watchParent(signals chan<- os.Signal) {
+// When go run is gone, that is as if the terminal were gone.
+func watchGoRun(signals chan<- os.Signal) {
 	if !startedByGoRun() {
 		return
 	}
 	parent := os.Getppid()
 	for range time.Tick(200 * time.Millisecond) {
 		if os.Getppid() != parent {
-			signals <- syscall.SIGTERM
+			signals <- syscall.SIGHUP
 			return
 		}
 	}

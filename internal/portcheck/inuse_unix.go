@@ -1,0 +1,7 @@
+//go:build unix
+
+package portcheck
+
+import "syscall"
+
+const errInUse = syscall.EADDRINUSE
