@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -123,6 +124,15 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "No topic has such a long name.", http.StatusBadRequest)
 		return
 	}
+	from := 0
+	if text := r.URL.Query().Get("from"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || n < 0 || n%mostLanes != 0 {
+			http.Error(w, fmt.Sprintf("A page begins with a partition that is a multiple of %d.", mostLanes), http.StatusBadRequest)
+			return
+		}
+		from = int(n)
+	}
 	if !b.collector.room() {
 		http.Error(w, fmt.Sprintf("%d pages are open already: close some.", mostPages), http.StatusServiceUnavailable)
 		return
@@ -132,13 +142,14 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 		return // The client has its answer, or is gone.
 	}
 	defer s.conn.Close()
-	release, err := b.collector.open(topic)
+	shows := span{topic, from}
+	release, err := b.collector.open(shows)
 	if err != nil {
 		return
 	}
 	defer release()
 
-	p := &page{topic: topic}
+	p := &page{span: shows}
 	hello := b.boot()
 	for {
 		begin := time.Now()
