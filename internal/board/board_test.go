@@ -418,19 +418,6 @@ func TestTenPages(t *testing.T) {
 	}
 }
 
-// Without a page, the board asks the cluster nothing.
-func TestNoPageNoRequests(t *testing.T) {
-	t.Parallel()
-	p := onEmbedded(t)
-	p.create(t, 3)
-	time.Sleep(1500 * time.Millisecond)
-	p.board.collector.mu.Lock()
-	defer p.board.collector.mu.Unlock()
-	if p.board.collector.asked || p.board.collector.groupsAsked {
-		t.Error("the board has asked the cluster although nobody looks")
-	}
-}
-
 // The board joins no group and commits nothing.
 func TestBoardChangesNothing(t *testing.T) {
 	onEachCluster(t, func(t *testing.T, p *place) {

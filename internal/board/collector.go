@@ -136,12 +136,14 @@ func newCollector(o Options) (*collector, error) {
 		views:     make(map[span]*view),
 		stops:     make(map[int32]time.Time),
 	}
+	c.options = append(c.options, o.client...)
 	var err error
 	if c.client, err = kgo.NewClient(c.options...); err != nil {
 		return nil, fmt.Errorf("making a client for the board: %w", err)
 	}
 	c.adm = kadm.NewClient(c.client)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.poke()
 	c.background.Go(c.watchCluster)
 	c.background.Go(c.watchGroups)
 	return c, nil
@@ -339,6 +341,7 @@ func (c *collector) adopt(m kadm.Metadata) {
 			c.say(good, "The cluster answers again.")
 		}
 		c.change()
+		poke(c.regroup)
 	}
 	if c.cluster != m.Cluster {
 		c.cluster = m.Cluster

@@ -4,7 +4,7 @@ import { $, el, text, attr, className, sync } from "./dom.js";
 import { seen } from "./state.js";
 
 // topFor is how many milliseconds an important line stays above newer ones.
-const topFor = 12000;
+const topFor = 8000;
 
 const signs = { good: "✓", warning: "!", plain: "·" };
 const time = (at) => new Date(at).toLocaleTimeString("en-GB");
