@@ -222,7 +222,7 @@ func (c *collector) rest(poked <-chan struct{}, between, took time.Duration) boo
 	case <-poked:
 		// However often somebody pokes, this isn't asked without a pause.
 		select {
-		case <-time.After(max(30*time.Millisecond, took)):
+		case <-time.After(max(30*time.Millisecond, share/2*took)):
 		case <-c.ctx.Done():
 		}
 	case <-c.ctx.Done():
@@ -574,7 +574,7 @@ func (c *collector) tellMoves() {
 		ids := led[r]
 		text := fmt.Sprintf("%s%s %s now led by broker %d", capital(partitions(ids)), c.of(r.topic), isAre(len(ids)), r.to)
 		if r.from >= 0 {
-			text += fmt.Sprintf(", since broker %d has stopped", r.from)
+			text += fmt.Sprintf(", because broker %d has stopped", r.from)
 		}
 		c.headline(warning, "%s.", text)
 	}

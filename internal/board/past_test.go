@@ -138,7 +138,7 @@ func TestNewLeaderIsTheHeadline(t *testing.T) {
 		}
 		p.stop(t, 2)
 		page.untilSeen("the new leader", func(s shown) bool {
-			return strings.Contains(s.Events[0], led) && strings.HasSuffix(s.Events[0], ", since broker 2 has stopped.")
+			return strings.Contains(s.Events[0], led) && strings.HasSuffix(s.Events[0], ", because broker 2 has stopped.")
 		})
 		p.board.collector.tell(plain, "Something else.")
 		s := page.untilSeen("later news", func(s shown) bool { return s.event("Something else.") })
@@ -166,7 +166,7 @@ func TestEarlierEvents(t *testing.T) {
 	page.settle()
 	page.save("earlier")
 	var tall bool
-	page.eval(`document.querySelector("#events").clientHeight > 300 && document.querySelector("#earlier").getAttribute("aria-expanded") === "true"`, &tall)
+	page.eval(`document.querySelector("#events").clientHeight > 300 && [...document.querySelectorAll("#events li")].every((n) => n.checkVisibility({ visibilityProperty: true })) && document.querySelector("#earlier").getAttribute("aria-expanded") === "true"`, &tall)
 	if !tall {
 		t.Error("the events don't open")
 	}

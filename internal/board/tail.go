@@ -46,6 +46,7 @@ type tail struct {
 	incarnation int // counted up when what was shown no longer belongs to the topic
 	lanes       []*lane
 	reading     map[int32]bool // the brokers that a goroutine reads from
+	looked      time.Time      // when the client heard of the brokers last
 }
 
 // A lane is what the board knows of one partition.
@@ -129,6 +130,7 @@ func (t *tail) adopt(meta *topicMeta) {
 
 // readFrom reads the partitions that a broker leads, as long as it leads any.
 func (t *tail) readFrom(broker int32) {
+	failed := time.Duration(0)
 	for t.ctx.Err() == nil {
 		read, ok := t.plan(broker)
 		if !ok {
@@ -137,8 +139,12 @@ func (t *tail) readFrom(broker int32) {
 		rest, err := t.read(broker, read)
 		if err != nil {
 			// The leader may have moved, or gone: the metadata will tell.
-			t.collector.poke()
-			rest = 200 * time.Millisecond
+			if failed++; failed < 10 {
+				t.collector.poke()
+			}
+			rest = min(failed, 10) * 200 * time.Millisecond
+		} else {
+			failed = 0
 		}
 		select {
 		case <-time.After(rest):
@@ -176,11 +182,11 @@ func (t *tail) read(broker int32, read plan) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, waitForRecords+3*time.Second)
 	defer cancel()
 	if err := t.locate(ctx, broker, read); err != nil {
-		return 0, err
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	response, err := fetch(ctx, t.client, broker, t.topic, read, waitForRecords)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	rest := pace - time.Since(begin)
 	for i := range response.Topics {
@@ -247,7 +253,7 @@ func (t *tail) offsets(ctx context.Context, broker int32, partitions []int32, at
 	request.Topics = append(request.Topics, asked)
 	response, err := request.RequestWith(ctx, t.client.Broker(int(broker)))
 	if err != nil {
-		return nil, unknownBroker(ctx, t.client, err)
+		return nil, err
 	}
 	offsets := make(map[int32]int64)
 	for _, topic := range response.Topics {
@@ -260,11 +266,20 @@ func (t *tail) offsets(ctx context.Context, broker int32, partitions []int32, at
 	return offsets, nil
 }
 
-// unknownBroker has a client look whether a broker that didn't answer has come
-// since it was told of the brokers. Whether it has shows the next time.
-func unknownBroker(ctx context.Context, client *kgo.Client, err error) error {
-	_, metadataErr := kadm.NewClient(client).BrokerMetadata(ctx)
-	return errors.Join(err, metadataErr)
+// lookAround has the client hear of the brokers again, after one didn't answer:
+// perhaps it has come since then. Whether it has shows at the next question.
+func (t *tail) lookAround(ctx context.Context) error {
+	t.collector.mu.Lock()
+	soon := time.Since(t.looked) < 500*time.Millisecond
+	if !soon {
+		t.looked = time.Now()
+	}
+	t.collector.mu.Unlock()
+	if soon {
+		return nil // Whoever reads from another broker has just done it.
+	}
+	_, err := kadm.NewClient(t.client).BrokerMetadata(ctx)
+	return err
 }
 
 // fetch asks a broker for records, without a group.
@@ -283,7 +298,7 @@ func fetch(ctx context.Context, client *kgo.Client, broker int32, topic string, 
 	request.Topics = append(request.Topics, asked)
 	response, err := request.RequestWith(ctx, client.Broker(int(broker)))
 	if err != nil {
-		return nil, unknownBroker(ctx, client, err)
+		return nil, err
 	}
 	return response, kerr.ErrorForCode(response.ErrorCode)
 }

@@ -28,7 +28,7 @@ export function drawEvents(state) {
     sync(box, list, (e) => `${e.n}-${e.at}`, (e) => el("li", e.text.length > 90 ? `${e.kind} long` : e.kind,
       el("span", "sign", signs[e.kind] || "·"), el("time", "", time(e.at)), el("span", "text theirs", e.text)));
   } else {
-    sync(box, [{}], () => "none", () => el("li", "plain", el("span", "sign", "·"), el("span"), el("span", "text")), (li) => {
+    sync(box, [{}], () => "none", () => el("li", "plain", el("span", "sign", "·"), el("time"), el("span", "text")), (li) => {
       const since = state.cluster ? ` at ${time(state.cluster.since)}` : "";
       text(li.lastElementChild, `Nothing has happened since the board began to look${since}.`);
     });
@@ -43,7 +43,7 @@ export function drawEvents(state) {
 // line is always there.
 function fitEvents() {
   const box = $("events");
-  const scrolled = box.scrollTop > 0;
+  const scrolled = box.scrollTop > 0 || earlierIsOpen();
   const bottom = box.clientHeight + 1;
   // All are measured before any is changed: so the page is laid out once.
   const out = [...box.children].map((line, i) => i > 0 && !scrolled && line.offsetTop - box.offsetTop + line.offsetHeight > bottom);

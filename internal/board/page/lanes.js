@@ -225,7 +225,7 @@ function drawCells(box, lane, slots, count, kind, chars) {
       if (r.k) {
         const long = kind !== "dense" && [...r.k].length > chars;
         className(node.firstElementChild, "key theirs", long && "long");
-        text(node.firstElementChild, ending(r.k, long ? Math.floor(chars * 1.5) : chars));
+        text(node.firstElementChild, ending(r.k, long ? Math.floor(chars * 1.5) + 1 : chars));
       }
       attr(node, "aria-expanded", String(Boolean(opened && opened.p === lane.p && opened.o === r.o)));
     } else {
@@ -370,7 +370,8 @@ function drawLegend(state, groups) {
   const cells = (marked) => $("lanes").querySelectorAll(`.cell.${marked}`).length;
   if (marks.found) {
     const elsewhere = $("lanes").querySelectorAll(`.cell.found:not([data-partition="${marks.found.p}"])`).length;
-    items.push({ cell: "found", strong: true, words: `Key ${marks.found.k} belongs in partition ${marks.found.p}. Of its records ${cells("found")} ${cells("found") === 1 ? "is" : "are"} shown` +
+    const n = cells("found");
+    items.push({ cell: "found", strong: true, words: `Key ${marks.found.k} belongs in partition ${marks.found.p}. ${n || "None"} of its records ${n > 1 ? "are" : "is"} shown` +
       (elsewhere ? `, ${elsewhere} of them in another partition.` : ".") });
   }
   if (sampled) {
