@@ -61,7 +61,14 @@ func TestNonsenseCluster(t *testing.T) {
 	page := p.open(t)
 	page.until("it says what it shows", `document.querySelector("#turn-words").textContent === "Partitions 0 to 47 of 200,000: the board shows 48 at once."`)
 	page.until("it says how many brokers there are", `document.querySelector("#brokers").textContent.includes("99,952 more brokers are not shown.") && document.querySelector("#state").textContent.includes("100,000 of 100,000 brokers up")`)
+	page.until("it says that it doesn't ask for the groups", `document.querySelector("#groups").textContent.includes("so many brokers")`)
+	page.settle()
 	page.save("nonsense")
+	var seen int
+	page.eval(`[...document.querySelectorAll(".lane")].filter((n) => n.getBoundingClientRect().bottom <= document.querySelector("#lanes").getBoundingClientRect().bottom).length`, &seen)
+	if seen < 20 {
+		t.Errorf("beside so many brokers only %d partitions are in sight", seen)
+	}
 	var nodes, heap float64
 	page.eval(`document.querySelectorAll("*").length`, &nodes)
 	page.eval(`performance.memory.usedJSHeapSize / 1e6`, &heap)

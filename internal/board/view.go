@@ -27,6 +27,7 @@ type (
 		Reachable  bool        `json:"reachable"`
 		Addrs      string      `json:"addrs"`
 		Replicates bool        `json:"replicates"`
+		Groups     bool        `json:"groups"`  // they are asked for
 		Buttons    bool        `json:"buttons"` // brokers can be stopped from the page
 		Controller int32       `json:"controller"`
 		Brokers    []broker    `json:"brokers"`
@@ -105,7 +106,7 @@ func (c *collector) clusterJSON(s span) clusterJSON {
 	topic := s.topic
 	j := clusterJSON{
 		Kind: "other", Asked: c.asked, Reachable: c.reachable, Addrs: name(fmt.Sprint(c.addrs)),
-		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil,
+		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil, Groups: c.moreBrokers == 0,
 		Controller: c.controller, Brokers: []broker{}, Topics: []topicJSON{},
 		Topic: topicJSON{Name: topic, Shown: name(topic)}, From: s.from, Most: mostLanes,
 		Count: len(c.brokers) + c.moreBrokers, Up: c.moreBrokers, Since: c.began.UnixMilli(),

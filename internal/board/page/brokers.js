@@ -10,7 +10,7 @@ export function drawBrokers(state) {
   const items = [...c.brokers];
   const single = !c.replicates && c.brokers.length && c.brokers.length <= 4;
   if (single) items.push({ note: "One copy of each partition: this embedded cluster doesn't replicate. Followers and in-sync replicas are drawn on Apache Kafka, where they are real." });
-  if (c.count > c.brokers.length) items.push({ note: `${number(c.count - c.brokers.length)} more brokers are not shown.` });
+  if (c.count > c.brokers.length) items.unshift({ note: `${number(c.count - c.brokers.length)} more brokers are not shown.` });
   sync(box, items, (b) => (b.note ? "note" : b.id), makeBroker, (node, b) => {
     if (b.note) text(node.firstElementChild, b.note);
     else drawBroker(node, b, state);

@@ -10,8 +10,13 @@ export function drawGroups(state) {
   giveStyles(shown);
   const groups = [...state.groups].sort((a, b) => shown.includes(b) - shown.includes(a) || b.here - a.here);
   const many = groups.length > 6;
+  if (state.cluster && !state.cluster.groups) {
+    sync(box, [{}], () => "unasked", () => el("p", "command",
+      "The cluster has so many brokers that the board doesn't ask each of them for its groups."));
+    return;
+  }
   if (!groups.length) {
-    sync(box, [{ none: true }], () => "none", () => el("p", "command",
+    sync(box, [{}], () => "none", () => el("p", "command",
       "No group has come yet. Another terminal adds one: ", el("code", "", "go run ./02-consumer")));
     return;
   }

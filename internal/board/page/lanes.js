@@ -52,7 +52,7 @@ export function drawLanes(state) {
     drawEnds(node.lastElementChild.firstElementChild, lane);
   });
   keepFocus(box, hadFocus);
-  drawLegend(state, groups);
+  drawLegend(state, kind, groups);
 }
 
 // owns says who owns a partition of a group, and what it has left to read.
@@ -81,7 +81,7 @@ function ownersWidth(lanes, groups, kind) {
       words = Math.max(words, o.words.length);
     }
   }
-  if (kind === "dense") return 8.4;
+  if (kind === "dense") return Math.min(groups.length, 2) * 4.2;
   return Math.ceil(Math.max(6.5, Math.max(2.1, 0.62 * chip + 0.9) + 0.4 + 0.6 * words));
 }
 
@@ -362,7 +362,7 @@ function drawEmpty(state) {
 }
 
 // The legend: what stands for what, of that which is on the lanes.
-function drawLegend(state, groups) {
+function drawLegend(state, kind, groups) {
   const box = $("legend");
   const items = [];
   const rate = state.lanes.reduce((sum, l) => sum + l.rate, 0);
@@ -390,7 +390,7 @@ function drawLegend(state, groups) {
     }
     const left = groups.find((g) => g.stable && state.lanes.some((l) => !owns(l, g).owner));
     if (left) items.push({ chip: `${left.letter} –`, words: `nobody in ${left.name} owns it`, less: true });
-    if ($("lanes").querySelector(".away")) items.push({ sign: "→n", words: "by its key, a new record goes to partition n now" });
+    if (kind !== "dense" && $("lanes").querySelector(".away")) items.push({ sign: "→n", words: "by its key, a new record goes to partition n now" });
   }
   sync(box, items, (i) => JSON.stringify(i), (i) => {
     const item = el("span", [i.strong && "strong", i.less && "less"].filter(Boolean).join(" "));
