@@ -75,6 +75,9 @@ func startBrowser(t testing.TB) context.Context {
 			chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("disable-sync", true),
+			// A test asks how large the heap of a page is, after its garbage has gone.
+			chromedp.Flag("enable-precise-memory-info", true),
+			chromedp.Flag("js-flags", "--expose-gc"),
 			chromedp.WindowSize(1280, 720),
 			chromedp.WSURLReadTimeout(time.Minute),
 		)

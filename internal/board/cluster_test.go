@@ -248,3 +248,10 @@ func (p *place) ends(t testing.TB) map[int32]int64 {
 	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
 	return ends
 }
+
+// pages is how many pages are open.
+func (b *Board) pages() int {
+	b.collector.mu.Lock()
+	defer b.collector.mu.Unlock()
+	return b.collector.pages
+}

@@ -164,6 +164,9 @@ func (c *collector) close() {
 func (c *collector) open(s span) (release func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.pages >= mostPages {
+		return nil, fmt.Errorf("%d pages are open already: close some", mostPages)
+	}
 	t := c.tails[s]
 	if t == nil {
 		if t, err = c.newTail(s); err != nil {

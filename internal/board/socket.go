@@ -82,23 +82,19 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		from = int(n)
 	}
-	if !b.collector.room() {
-		http.Error(w, fmt.Sprintf("%d pages are open already: close some.", mostPages), http.StatusServiceUnavailable)
+	shows := span{topic, from}
+	release, err := b.collector.open(shows)
+	if err != nil {
+		http.Error(w, capital(err.Error())+".", http.StatusServiceUnavailable)
 		return
 	}
+	defer release()
 	s, err := upgrade(w, r)
 	if err != nil {
 		return // The client has its answer, or is gone.
 	}
 	// The page connects again by itself: it needs no farewell, and none is waited for.
 	defer func() { _ = s.conn.CloseNow() }()
-	shows := span{topic, from}
-	release, err := b.collector.open(shows)
-	if err != nil {
-		return
-	}
-	defer release()
-
 	p := &page{span: shows}
 	hello := b.boot()
 	for {
@@ -128,11 +124,4 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// room tells whether one more page may be opened.
-func (c *collector) room() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pages < mostPages
 }
