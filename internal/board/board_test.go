@@ -262,7 +262,7 @@ func TestBrokerDies(t *testing.T) {
 			page.resize(size.width, size.height, !size.phone)
 			page.save(fmt.Sprintf("apache-broker-down-%d", size.width))
 			var cut []string
-			page.eval(`[...document.querySelectorAll(".lane .out, .lane .led, .broker .does, .broker .what")].filter((n) => n.checkVisibility() && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)`, &cut)
+			page.eval(`[...document.querySelectorAll(".lane .out, .lane .led, .broker .does, .broker .what, .state, .top label, .top button")].filter((n) => n.checkVisibility() && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)`, &cut)
 			if len(cut) > 0 {
 				t.Errorf("at %d × %d is cut off: %q", size.width, size.height, cut)
 			}

@@ -114,6 +114,17 @@ func TestNothingHasHappened(t *testing.T) {
 	// Where there is no topic, the page says how another one is named in its address.
 	page.until("it mentions ?topic=", `document.querySelector("#empty").checkVisibility() && document.querySelector("#empty").textContent.includes("?topic=")`)
 	page.save("empty")
+	for _, size := range sizes {
+		page.resize(size.width, size.height, true)
+		var fits bool
+		page.eval(`(() => {
+		  const a = document.querySelector("#events li .text").getBoundingClientRect(), b = document.querySelector("#events").getBoundingClientRect();
+		  return a.width > 150 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1 && document.documentElement.scrollWidth <= innerWidth;
+		})()`, &fits)
+		if !fits {
+			t.Errorf("at %d × %d the line doesn't fit", size.width, size.height)
+		}
+	}
 }
 
 // When a broker is stopped, the headline is who leads now, and it stays on top

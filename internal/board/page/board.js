@@ -162,7 +162,7 @@ function drawTop(shown) {
       ? "All brokers are stopped: nobody can write or read. Start one."
       : "The cluster doesn't answer. The board goes on asking.";
   } else if (c && c.asked) {
-    const kind = { embedded: "embedded cluster", compose: "Apache Kafka (docker-compose.yml)", other: "Kafka" }[c.kind];
+    const kind = { embedded: "embedded cluster", compose: "Apache Kafka", other: "Kafka" }[c.kind];
     const brokers = `${number(c.up)} of ${plural(c.count, "broker")} up`;
     words = projector ? `live · ${brokers}` : `live · ${kind} · ${brokers}`;
   }

@@ -130,7 +130,8 @@ function drawHead(node, lane, down) {
     out.append(el("span", "tokens"), el("span", "word", "out of sync"));
   }
   // Where followers are drawn, the legend says which token is the leader.
-  text(led.firstElementChild, lane.leader < 0 ? "no leader" : tokens.length > 1 ? "" : "led by");
+  led.firstElementChild.hidden = lane.leader >= 0 && tokens.length > 1;
+  text(led.firstElementChild, lane.leader < 0 ? "no leader" : "led by");
   const make = (t) => el("span", "token", String(t.id));
   sync(led.lastElementChild, tokens, (t) => t.id, make, (n, t) => {
     className(n, "token", t.leads && "leads", !t.on && "off");
@@ -380,9 +381,9 @@ function drawLegend(state, kind, groups) {
     items.push({ strong: true, words: `${number(Math.round(rate))} records a second: press Pause to read them.` });
   }
   if (!sampled && state.lanes.length) {
-    items.push({ cell: "", words: "a record: its key, its offset below" });
+    if (kind !== "dense") items.push({ cell: "", words: `a record: its key${kind === "roomy" ? ", its offset below" : ""}` });
     items.push({ cell: "same", words: "the same key as the one that is pointed at" });
-    items.push({ cell: "slot", words: "the next record", less: true });
+    if (kind !== "dense") items.push({ cell: "slot", words: "the next record", less: true });
     if (groups.length) items.push({ sign: "▲", words: "a group's commit: all to its left is read" });
     if (state.lanes.some((l) => (l.replicas || []).length > 1)) {
       items.push({ token: "leads", words: "leads" }, { token: "", words: "follows, in sync" });
