@@ -372,11 +372,7 @@ func TestClusterGoneAndBack(t *testing.T) {
 		p.write(t, numbered(12)...)
 		page.untilSeen("what came later", func(s shown) bool { return records(s) == 24 })
 		// Its line may have gone up and out of sight already: many events follow it.
-		p.board.collector.mu.Lock()
-		defer p.board.collector.mu.Unlock()
-		if !slices.ContainsFunc(p.board.collector.events, func(e event) bool { return e.Text == "The cluster answers again." }) {
-			t.Errorf("no event says that the cluster answers again: %v", p.board.collector.events)
-		}
+		p.happened(t, "The cluster answers again.")
 	})
 }
 

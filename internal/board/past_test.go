@@ -37,9 +37,8 @@ func (r *requests) OnBrokerConnect(kgo.BrokerMetadata, time.Duration, net.Conn, 
 func (p *place) happened(t *testing.T, part string) {
 	t.Helper()
 	for deadline := time.Now().Add(long); ; time.Sleep(20 * time.Millisecond) {
-		p.board.collector.mu.Lock()
-		found := slices.ContainsFunc(p.board.collector.events, func(e event) bool { return strings.Contains(e.Text, part) })
-		p.board.collector.mu.Unlock()
+		events, _ := p.board.collector.journal.since(0)
+		found := slices.ContainsFunc(events, func(e event) bool { return strings.Contains(e.Text, part) })
 		if found {
 			return
 		}
@@ -56,9 +55,9 @@ func TestWatchesFromTheStart(t *testing.T) {
 	asked := &requests{count: make(map[string]int)}
 	p := onEmbeddedWith(t, kgo.WithHooks(asked))
 	for begun := false; !begun; time.Sleep(20 * time.Millisecond) {
-		p.board.collector.mu.Lock()
-		begun = p.board.collector.asked && p.board.collector.groupsAsked
-		p.board.collector.mu.Unlock()
+		p.board.collector.groups.mu.Lock()
+		begun = p.board.collector.cluster.now().asked && p.board.collector.groups.asked
+		p.board.collector.groups.mu.Unlock()
 	}
 	p.create(t, 3)
 	p.write(t, numbered(12)...)
@@ -151,7 +150,7 @@ func TestNewLeaderIsTheHeadline(t *testing.T) {
 		page.untilSeen("the new leader", func(s shown) bool {
 			return strings.Contains(s.Events[0], led) && strings.HasSuffix(s.Events[0], ", because broker 2 has stopped.")
 		})
-		p.board.collector.tell(plain, "Something else.")
+		p.board.collector.journal.say(plain, "Something else.")
 		s := page.untilSeen("later news", func(s shown) bool { return s.event("Something else.") })
 		if !strings.Contains(s.Events[0], led) {
 			t.Errorf("the headline is %q", s.Events[0])
@@ -170,7 +169,7 @@ func TestEarlierEvents(t *testing.T) {
 	p.create(t, 3)
 	page := p.open(t)
 	for i := range 150 {
-		p.board.collector.tell(plain, "Event number %d.", i)
+		p.board.collector.journal.say(plain, "Event number %d.", i)
 	}
 	page.untilSeen("the newest and the oldest", func(s shown) bool { return s.event("Event number 149.") && s.event("Event number 0.") })
 	page.click("#earlier")
@@ -186,7 +185,7 @@ func TestEarlierEvents(t *testing.T) {
 	  return [...document.querySelectorAll("#events li")].find((n) => n.getBoundingClientRect().top >= box.top).textContent; })()`
 	var before, after string
 	page.eval(first, &before)
-	p.board.collector.tell(plain, "One more.")
+	p.board.collector.journal.say(plain, "One more.")
 	page.untilSeen("one more", func(s shown) bool { return s.event("One more.") })
 	if page.eval(first, &after); before != after || !strings.Contains(before, "Event number ") {
 		t.Errorf("while somebody reads %q, the list moves to %q", before, after)
