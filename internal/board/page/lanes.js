@@ -2,7 +2,7 @@
 // them a rail for each group that shows how far its commits have come.
 
 import { $, el, text, attr, className, style, sync, number, brief, plural } from "./dom.js";
-import { marks, sameKey } from "./state.js";
+import { marks, sameKey, tooFast } from "./state.js";
 import { shownGroups, railStyle } from "./rails.js";
 
 const freshFor = 1200; // milliseconds that a new record is set off
@@ -377,7 +377,7 @@ function drawLegend(state, kind, groups) {
   }
   if (sampled) {
     items.push({ strong: true, words: `About ${number(Math.round(rate))} records a second: more than anybody can look at. The board shows a sample; ··· stands for records that it passes over. Offsets and lag are exact.` });
-  } else if (rate > 20) {
+  } else if (tooFast(state)) {
     items.push({ strong: true, words: `${number(Math.round(rate))} records a second: press Pause to read them.` });
   }
   if (!sampled && state.lanes.length) {
