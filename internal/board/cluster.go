@@ -179,12 +179,12 @@ func (c *clusterWatch) lost() {
 
 // adopt takes over what the cluster said.
 func (c *clusterWatch) adopt(m kadm.Metadata) {
-	first := !c.next.asked
+	first := c.next.topics == nil // What there is already isn't news.
 	if !c.next.reachable {
-		c.next.reachable, c.next.asked = true, true
-		if !first {
+		if c.next.asked {
 			c.say(good, "The cluster answers again.")
 		}
+		c.next.reachable, c.next.asked = true, true
 		c.changed = true
 	}
 	if c.next.cluster != m.Cluster {

@@ -236,3 +236,26 @@ func TestBeyondTheEnd(t *testing.T) {
 		page.until("it says so", fmt.Sprintf(`[...document.querySelectorAll(".owner")].some((n) => n.dataset.group === %q && n.querySelector(".lag").textContent === "beyond end" && n.title.includes("its commit, 100, lies beyond the log's end, 3"))`, p.group))
 	})
 }
+
+// A board that is started before its cluster takes what that has for given, and
+// for no news.
+func TestBoardBeforeTheCluster(t *testing.T) {
+	t.Parallel()
+	p := onEmbedded(t)
+	p.create(t, 3)
+	for id := 1; id <= 3; id++ {
+		if err := p.embedded.StopBroker(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.board.Close()
+	p.serve(t)
+	p.happened(t, "The cluster doesn't answer.")
+	p.startAll(t)
+	p.happened(t, "The cluster answers again.")
+	page := p.open(t)
+	s := page.untilSeen("the lanes", func(s shown) bool { return len(s.Lanes) == 3 && len(s.Brokers) == 3 && s.Brokers[2].Up })
+	if s.event("was created") {
+		t.Errorf("what was there before is told as news: %q", s.Events)
+	}
+}
