@@ -73,6 +73,11 @@ func TestSizes(t *testing.T) {
 			}
 			page.resize(size.width, size.height, projector)
 			page.save(name)
+			if size.phone {
+				page.eval(`scrollTo(0, 1e6)`, new(any))
+				page.save(name + "-bottom")
+				page.eval(`scrollTo(0, 0)`, new(any))
+			}
 			var bad []string
 			page.eval(fmt.Sprintf(unfit, size.width, size.height, size.phone, projector), &bad)
 			if len(bad) > 0 {
