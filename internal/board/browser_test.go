@@ -24,7 +24,7 @@ import (
 
 // long is how long a test waits for something that has to come. It only matters
 // when a test fails.
-const long = 20 * time.Second
+const long = 90 * time.Second
 
 // findChromium returns the path of a Chromium, or skips the test. In CI nothing
 // is skipped: there the browser has to be.

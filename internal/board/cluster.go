@@ -73,9 +73,10 @@ func (c *clusterWatch) poke() { poke(c.poked) }
 
 // watch keeps brokers and topics up to date.
 func (c *clusterWatch) watch() {
+	wait := patience
 	for took := time.Duration(0); c.rest(c.poked, c.pace(), took); {
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(c.ctx, patience)
+		ctx, cancel := context.WithTimeout(c.ctx, wait)
 		metadata, err := c.metadata(ctx)
 		cancel()
 		if c.ctx.Err() != nil {
@@ -100,8 +101,14 @@ func (c *clusterWatch) watch() {
 			poke(c.regroup)
 		}
 		took = time.Since(begin)
-		if err != nil {
-			took = 0 // That was waiting, and no work.
+		switch {
+		case err == nil:
+			wait = max(patience, 2*took)
+		case errors.Is(err, context.DeadlineExceeded):
+			wait = min(2*wait, mostPatience) // A huge cluster has a long answer.
+			took = 0                         // That was waiting, and no work.
+		default:
+			took = 0
 		}
 	}
 }

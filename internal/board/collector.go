@@ -16,6 +16,8 @@ const (
 	// patience is how long the board waits for an answer before it says that the
 	// cluster doesn't answer.
 	patience = 3 * time.Second
+	// mostPatience is how long it waits in the end for one that always takes longer.
+	mostPatience = 10 * time.Second
 	// share is how many times as long as a question took the board rests before
 	// it asks again. So it takes a small share of a processor, whatever it is told.
 	share = 10
