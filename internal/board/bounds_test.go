@@ -3,6 +3,7 @@ package board
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,7 +76,9 @@ func TestNonsenseCluster(t *testing.T) {
 	if nodes > 6000 || heap > 100 {
 		t.Errorf("the page has %.0f elements and a heap of %.0f MB", nodes, heap)
 	}
-	t.Logf("the page has %.0f elements and a heap of %.1f MB", nodes, heap)
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	t.Logf("the page has %.0f elements and a heap of %.1f MB; this process, with the board and the cluster that answers so, has %d MB from the system", nodes, heap, memory.Sys/1_000_000)
 	// One can turn to other partitions, also to the last ones.
 	page.click("#turn-on")
 	page.until("the next partitions", `document.querySelector("#turn-words").textContent.startsWith("Partitions 48 to 95 of") && document.querySelector('.lane[data-partition="95"]') !== null`)
