@@ -24,7 +24,11 @@ func (p *tab) resize(width, height int64, projector bool) {
 	p.t.Helper()
 	p.do(chromedp.EmulateViewport(width, height))
 	p.eval(fmt.Sprintf(`document.querySelector("#projector").getAttribute("aria-pressed") === "%v" || document.querySelector("#projector").click()`, projector), new(any))
-	p.until("it has this size", fmt.Sprintf(`innerWidth === %d && document.documentElement.hasAttribute("data-projector") === %v`, width, projector))
+	drawn := fmt.Sprintf("%d × %d", width, height)
+	if projector {
+		drawn += ", projector"
+	}
+	p.until("it was drawn at this size", fmt.Sprintf(`document.body.dataset.drawn === %q`, drawn))
 	p.settle()
 }
 

@@ -144,6 +144,7 @@ function drawAll() {
   drawEvents(shown);
   drawControls();
   findAgain();
+  attr(document.body, "data-drawn", `${innerWidth} × ${innerHeight}${projector ? ", projector" : ""}`);
   took = performance.now() - drawn;
 }
 
@@ -307,6 +308,7 @@ $("projector").addEventListener("click", () => {
 });
 darkSystem.addEventListener("change", look);
 new ResizeObserver(draw).observe($("lanes"));
+addEventListener("resize", draw);
 
 // ---- Keys and clicks in the lanes.
 
