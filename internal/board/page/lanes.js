@@ -6,7 +6,7 @@ import { marks, sameKey, tooFast } from "./state.js";
 import { shownGroups, railStyle } from "./rails.js";
 
 const freshFor = 1200; // milliseconds that a new record is set off
-const calmRate = 4; // records a second in a lane, beyond which new ones aren't set off: all are new
+const calmRate = 4; // records a second in any lane, from which on new ones aren't set off: all are new
 
 // room says how much a lane shows.
 function room(partitions) {
@@ -43,11 +43,12 @@ export function drawLanes(state) {
   const track = box.querySelector(".track");
   const fit = track ? Math.max(1, Math.floor((track.clientWidth - 0.45 * rem + gap) / (size + gap)) - 1) : 3;
   visible = fit;
+  const calm = lanes.every((lane) => lane.rate < calmRate);
   sync(box, lanes, (lane) => lane.p, makeLane, (node, lane) => {
     drawHead(node, lane, down);
     const track = node.children[1];
     const slots = slotsOf(lane, state.records.get(lane.p) || [], fit);
-    drawCells(track.firstElementChild, lane, slots, count, kind, chars);
+    drawCells(track.firstElementChild, lane, slots, count, kind, chars, calm);
     drawRails(track, node.lastElementChild, lane, slots, groups, size, gap);
     drawEnds(node.lastElementChild.firstElementChild, lane);
   });
@@ -191,7 +192,7 @@ function slotsOf(lane, records, fit) {
   return slots.reverse();
 }
 
-function drawCells(box, lane, slots, count, kind, chars) {
+function drawCells(box, lane, slots, count, kind, chars, calm) {
   const now = performance.now();
   const opened = marks.opened;
   const items = [...slots, { next: lane.end, from: lane.end }];
@@ -212,7 +213,7 @@ function drawCells(box, lane, slots, count, kind, chars) {
       const home = r.k === null || !count ? lane.p : r.h % count;
       const away = home !== lane.p;
       className(node, "cell", r.k === null && !r.c && "keyless", r.c && "marker",
-        now - r.came < freshFor && lane.rate < calmRate && "fresh",
+        now - r.came < freshFor && calm && "fresh",
         sameKey(marks.pointed, r) && "same", sameKey(marks.found, r) && "found",
         marks.sent && marks.sent.p === lane.p && marks.sent.o === r.o && "sent");
       let tag = node.querySelector(".away");
