@@ -75,6 +75,9 @@ func startBrowser(t testing.TB) context.Context {
 			chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("disable-sync", true),
+			// A test asks how large the heap of a page is, after its garbage has gone.
+			chromedp.Flag("enable-precise-memory-info", true),
+			chromedp.Flag("js-flags", "--expose-gc"),
 			chromedp.WindowSize(1280, 720),
 			chromedp.WSURLReadTimeout(time.Minute),
 		)
@@ -372,7 +375,7 @@ func (p *tab) untilSeen(what string, seen func(shown) bool) shown {
 		}
 		if time.Since(begin) > long {
 			p.save("failed-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
-			p.t.Fatalf("waited %v in vain until the page shows %s; it shows %+v", long, what, s)
+			p.t.Fatalf("waited %v in vain until the page shows %s; it shows %.4000s", long, what, fmt.Sprintf("%+v", s))
 		}
 		time.Sleep(30 * time.Millisecond)
 	}

@@ -1,7 +1,9 @@
 package board
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,7 +60,7 @@ func (c *control) send(ctx context.Context, o order) (position, error) {
 	if err := client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return position{}, fmt.Errorf("the record was not acknowledged: %w", err)
 	}
-	c.collector.tell(good, "The record from this page, %s, lies in partition %d at offset %d.", key, r.Partition, r.Offset)
+	c.collector.journal.say(good, "The record from this page, %s, lies in partition %d at offset %d.", key, r.Partition, r.Offset)
 	return position{r.Partition, r.Offset}, nil
 }
 
@@ -107,7 +109,7 @@ func (c *control) stop(id int) error {
 		return errElsewhere
 	}
 	err := c.brokers.StopBroker(id)
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return err
 }
 
@@ -116,7 +118,7 @@ func (c *control) start(id int) error {
 		return errElsewhere
 	}
 	err := c.brokers.StartBroker(id)
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return err
 }
 
@@ -140,7 +142,7 @@ func (c *control) addPartition(ctx context.Context, o order) error {
 		c.producer.ForceMetadataRefresh()
 	}
 	c.mu.Unlock()
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return nil
 }
 
@@ -155,6 +157,7 @@ type (
 		Bytes int    `json:"bytes"`
 		Cut   bool   `json:"cut,omitempty"`   // there is more than is shown
 		Plain bool   `json:"plain,omitempty"` // shown as it is: nothing had to be replaced
+		JSON  bool   `json:"json,omitempty"`  // it is JSON, and was indented
 	}
 	headerJSON struct {
 		Key   string   `json:"key"`
@@ -194,9 +197,7 @@ func (b *Board) record(w http.ResponseWriter, r *http.Request) {
 
 // readRecord reads one record from the log of its partition.
 func (c *collector) readRecord(ctx context.Context, topic string, partition int32, offset int64) (*recordJSON, error) {
-	c.mu.Lock()
-	meta := c.topics[topic]
-	c.mu.Unlock()
+	meta := c.cluster.now().topics[topic]
 	if meta == nil || int(partition) >= len(meta.partitions) {
 		return nil, errors.New("there is no such partition")
 	}
@@ -237,7 +238,7 @@ func inFull(r *kgo.Record, count int) *recordJSON {
 		j.Why = []string{"This is no record of a program: it marks in this partition the end of a transaction. Consumers never see it, and it takes an offset."}
 		return j
 	}
-	j.Key, j.Value = inText(r.Key), inText(r.Value)
+	j.Key, j.Value = inText(r.Key), indented(r.Value)
 	for i, h := range r.Headers {
 		j.Bytes += len(h.Key) + len(h.Value)
 		if i < mostHeaders {
@@ -253,6 +254,58 @@ func inFull(r *kgo.Record, count int) *recordJSON {
 	}
 	j.Why = why(r.Key, r.Partition, count)
 	return j
+}
+
+// JSON that is larger or nested more deeply than this is shown as it was written.
+const mostIndented, deepest = 64 << 10, 20
+
+// indented is like inText, and lays JSON out on lines of its own, so that it can
+// be read. No number and no name in it changes.
+func indented(raw []byte) *textJSON {
+	j := inText(raw)
+	trimmed := bytes.TrimLeft(raw, " \t\r\n")
+	if j == nil || !j.Plain || len(raw) > mostIndented || len(trimmed) == 0 || trimmed[0] != '{' && trimmed[0] != '[' {
+		return j
+	}
+	depth := 0
+	for _, b := range trimmed {
+		switch b {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > deepest {
+			return j
+		}
+	}
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, trimmed, "", "  "); err != nil {
+		return j // It is no JSON.
+	}
+	shown := inText(lines.Bytes())
+	return &textJSON{Text: shown.Text, Bytes: len(raw), Cut: shown.Cut, Plain: true, JSON: lines.String() != string(raw)}
+}
+
+// keyJSON says where a key belongs.
+type keyJSON struct {
+	Key       string `json:"key"`  // as cells show it
+	Hash      uint32 `json:"hash"` // of the key
+	Partition int32  `json:"partition"`
+	Count     int    `json:"count"` // partitions of the topic
+}
+
+// key serves the partition of a key: the one that murmur2 chooses.
+func (b *Board) key(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	meta := b.collector.cluster.now().topics[q.Get("topic")]
+	if meta == nil || len(meta.partitions) == 0 {
+		answerError(w, http.StatusNotFound, errors.New("there is no such topic"))
+		return
+	}
+	key := []byte(q.Get("key"))
+	hash, count := murmur2(key), len(meta.partitions)
+	answer(w, http.StatusOK, keyJSON{shownKey(key), hash, int32(hash % uint32(count)), count})
 }
 
 // inText makes text of bytes; nil stays nil.

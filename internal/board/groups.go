@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -23,6 +24,19 @@ const (
 	// mostGroups is how many groups the board asks about.
 	mostGroups = 200
 )
+
+// A groupWatch asks for groups, members and commits, and tells what has become of them.
+type groupWatch struct {
+	*link
+	*journal
+	cluster *clusterWatch
+	tails   *tails // where the partitions that are shown end
+	poked   chan struct{}
+
+	mu     sync.Mutex
+	groups map[string]*group
+	asked  bool // at least once
+}
 
 // A group is what the board knows of a consumer group.
 type group struct {
@@ -60,8 +74,12 @@ type described struct {
 // stable tells whether the group's members have their partitions.
 func stable(state string) bool { return state == "Stable" || state == "Empty" || state == "Dead" }
 
-// betweenGroups is the time from one question about groups to the next.
-func (c *collector) betweenGroups() time.Duration {
+// pace is the time from one question about groups to the next.
+func (c *groupWatch) pace() time.Duration {
+	pace := c.audience.pace()
+	if pace == unseen {
+		return unseen
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, g := range c.groups {
@@ -69,41 +87,41 @@ func (c *collector) betweenGroups() time.Duration {
 			return rebalancing
 		}
 	}
-	between := idle
-	if time.Since(c.changedAt) < calmAfter {
-		between = lively
-	}
 	if len(c.groups) > 30 {
-		between *= 2
+		pace *= 2
 	}
-	return between
+	return pace
 }
 
-// watchGroups keeps groups, members and commits up to date.
-func (c *collector) watchGroups() {
-	for c.rest(nil, c.betweenGroups) {
-		c.mu.Lock()
-		reachable := c.reachable
-		c.mu.Unlock()
-		if !reachable {
+// watch keeps groups, members and commits up to date.
+func (c *groupWatch) watch() {
+	for took := time.Duration(0); c.rest(c.poked, c.pace(), took); {
+		state := c.cluster.now()
+		if !state.reachable || state.moreBrokers > 0 {
 			continue
 		}
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(c.ctx, patience)
 		groups, known, err := c.describeGroups(ctx)
 		cancel()
+		took = time.Since(begin)
 		if err != nil || c.ctx.Err() != nil {
+			took = 0
 			continue // A coordinator may be moving. What is known stays until there is an answer.
 		}
 		c.mu.Lock()
-		c.adoptGroups(groups, known, begin)
+		changed := c.adoptGroups(groups, known, begin)
 		c.mu.Unlock()
+		// Only now, since a page that is told looks at once.
+		if changed {
+			c.audience.change()
+		}
 	}
 }
 
 // describeGroups asks for every group. A group that exists, and of which there
 // is no answer at the moment, is only in known.
-func (c *collector) describeGroups(ctx context.Context) (groups []described, known map[string]bool, err error) {
+func (c *groupWatch) describeGroups(ctx context.Context) (groups []described, known map[string]bool, err error) {
 	request := kmsg.NewPtrListGroupsRequest()
 	list, err := request.RequestWith(ctx, c.client)
 	if err == nil {
@@ -207,12 +225,9 @@ func modernMember(m kadm.ConsumerGroupMember) *member {
 }
 
 // adoptGroups takes over what the cluster said. The caller has the lock.
-func (c *collector) adoptGroups(answers []described, known map[string]bool, asked time.Time) {
-	first := !c.groupsAsked
-	if first {
-		c.groupsAsked = true
-		c.change()
-	}
+func (c *groupWatch) adoptGroups(answers []described, known map[string]bool, asked time.Time) (changed bool) {
+	first := !c.asked
+	c.asked, changed = true, first
 	for _, d := range answers {
 		g := c.groups[d.name]
 		fresh := g == nil
@@ -222,24 +237,28 @@ func (c *collector) adoptGroups(answers []described, known map[string]bool, aske
 				lagSince: make(map[string]time.Time), idleTold: make(map[string]bool),
 			}
 			c.groups[d.name] = g
-			c.change()
+			changed = true
 			if !first {
 				c.say(good, "Group %s has appeared.", name(g.name))
 			}
 		}
-		c.adoptGroup(g, d, fresh && first, asked)
+		if c.adoptGroup(g, d, fresh && first, asked) {
+			changed = true
+		}
 		c.tellLag(g)
 	}
 	for _, groupName := range slices.Sorted(maps.Keys(c.groups)) {
 		if !known[groupName] {
 			delete(c.groups, groupName)
+			changed = true
 			c.say(plain, "Group %s is gone.", name(groupName))
 		}
 	}
+	return changed
 }
 
 // freeLetter returns the first of A, B, …, Z, AA, … that no group has.
-func (c *collector) freeLetter() string {
+func (c *groupWatch) freeLetter() string {
 	taken := make(map[string]bool)
 	for _, g := range c.groups {
 		taken[g.letter] = true
@@ -257,16 +276,14 @@ func (c *collector) freeLetter() string {
 
 // adoptGroup takes over what the cluster said of one group, and says in plain
 // words what that means.
-func (c *collector) adoptGroup(g *group, d described, silent bool, asked time.Time) {
+func (c *groupWatch) adoptGroup(g *group, d described, silent bool, asked time.Time) (changed bool) {
 	last := g.askedAt
 	if last.IsZero() {
 		last = asked.Add(-idle) // The group came since the last question.
 	}
 	g.askedAt = asked
 	before := g.assignment()
-	if g.state != d.state || g.kind != d.kind || !sameCommits(g.commits, d.commits) {
-		c.change()
-	}
+	changed = g.state != d.state || g.kind != d.kind || !sameCommits(g.commits, d.commits)
 	g.state, g.kind, g.commits = d.state, d.kind, d.commits
 
 	joined, left := g.adoptMembers(d.members)
@@ -279,9 +296,7 @@ func (c *collector) adoptGroup(g *group, d described, silent bool, asked time.Ti
 		}
 	}
 	after := g.assignment()
-	if len(joined)+len(left) > 0 || !maps.Equal(before, after) {
-		c.change()
-	}
+	changed = changed || len(joined)+len(left) > 0 || !maps.Equal(before, after)
 	if len(g.members) == 0 {
 		g.counted = 0
 	}
@@ -302,7 +317,7 @@ func (c *collector) adoptGroup(g *group, d described, silent bool, asked time.Ti
 		// It went too fast to be seen; it lies between two questions.
 		c.say(good, "%s rebalanced in less than %.1f s: %s.", name(g.name), max(asked.Sub(last).Seconds(), 0.1), g.shares())
 	}
-	c.tellIdle(g)
+	return c.tellIdle(g) || changed
 }
 
 // adoptMembers takes over the members, and returns those that are new and those
@@ -374,22 +389,23 @@ func (m *member) count() int {
 }
 
 // idle says why a member has no partition, or "" if it has one.
-func (c *collector) idle(g *group, m *member) string {
+func (c *groupWatch) idle(g *group, m *member) string {
+	topics := c.cluster.now().topics
 	if m.count() > 0 {
 		return ""
 	}
 	if !stable(g.state) {
 		return "waits for the rebalance to end"
 	}
-	available, topics := 0, 0
+	available, there := 0, 0
 	for _, t := range m.subscribed {
-		if meta := c.topics[t]; meta != nil {
+		if meta := topics[t]; meta != nil {
 			available += len(meta.partitions)
-			topics++
+			there++
 		}
 	}
 	switch {
-	case len(m.subscribed) > 0 && topics == 0:
+	case len(m.subscribed) > 0 && there == 0:
 		return "the topic it wants doesn't exist"
 	case len(g.members) > available && available > 0:
 		return fmt.Sprintf("%d members share %d partitions, and each partition has one owner", len(g.members), available)
@@ -399,7 +415,7 @@ func (c *collector) idle(g *group, m *member) string {
 }
 
 // tellIdle says once that a member has nothing to do.
-func (c *collector) tellIdle(g *group) {
+func (c *groupWatch) tellIdle(g *group) (changed bool) {
 	here := make(map[string]bool)
 	for _, m := range g.members {
 		here[m.id] = true
@@ -408,7 +424,7 @@ func (c *collector) tellIdle(g *group) {
 			if g.idleTold[m.id] = reason != ""; reason != "" {
 				c.say(warning, "Member %s of %s is idle: %s.", m.label, name(g.name), reason)
 			}
-			c.change()
+			changed = true
 		}
 	}
 	for id := range g.idleTold {
@@ -416,33 +432,32 @@ func (c *collector) tellIdle(g *group) {
 			delete(g.idleTold, id)
 		}
 	}
+	return changed
 }
 
 // tellLag says when a group falls behind in a partition that is shown, and when
 // it has caught up.
-func (c *collector) tellLag(g *group) {
-	for topic, t := range c.tails {
-		for _, l := range t.lanes {
-			key := fmt.Sprintf("%s/%d", topic, l.partition)
-			committed, ok := g.commits[topic][l.partition]
-			if !ok || l.end < 0 {
-				continue
-			}
-			lag, told := max(l.end-committed, 0), g.toldLag[key]
-			if lag < lagWorthTelling || told > 0 && lag < 10*told {
-				delete(g.lagSince, key)
-			} else if g.lagSince[key].IsZero() {
-				g.lagSince[key] = time.Now()
-			} else if time.Since(g.lagSince[key]) > time.Second {
-				// It lasts: a batch that is being worked on is not worth a line.
-				delete(g.lagSince, key)
-				g.toldLag[key] = lag
-				c.say(warning, "Partition %d lags by %d: %s has that many records left to read.", l.partition, lag, name(g.name))
-			}
-			if lag == 0 && told > 0 {
-				delete(g.toldLag, key)
-				c.say(good, "%s has caught up in partition %d.", name(g.name), l.partition)
-			}
+func (c *groupWatch) tellLag(g *group) {
+	for at, end := range c.tails.ends() {
+		key := fmt.Sprintf("%s/%d", at.topic, at.partition)
+		committed, ok := g.commits[at.topic][at.partition]
+		if !ok {
+			continue
+		}
+		lag, told := max(end-committed, 0), g.toldLag[key]
+		if lag < lagWorthTelling || told > 0 && lag < 10*told {
+			delete(g.lagSince, key)
+		} else if g.lagSince[key].IsZero() {
+			g.lagSince[key] = time.Now()
+		} else if time.Since(g.lagSince[key]) > time.Second {
+			// It lasts: a batch that is being worked on is not worth a line.
+			delete(g.lagSince, key)
+			g.toldLag[key] = lag
+			c.say(warning, "Partition %d lags by %d: %s has that many records left to read.", at.partition, lag, name(g.name))
+		}
+		if lag == 0 && told > 0 {
+			delete(g.toldLag, key)
+			c.say(good, "%s has caught up in partition %d.", name(g.name), at.partition)
 		}
 	}
 }

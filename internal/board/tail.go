@@ -32,20 +32,27 @@ const (
 	shownOfKey, shownOfValue = 40, 60
 )
 
-// A tail reads the newest records of one topic while a page shows it.
+// A tail reads the newest records of one span while a page shows it.
 type tail struct {
-	collector *collector
-	topic     string
-	client    *kgo.Client // of its own: a read that waits would hold up other requests
-	ctx       context.Context
-	cancel    context.CancelFunc
+	span
+	*tails
+	client *kgo.Client // of its own: a read that waits would hold up other requests
+	ctx    context.Context
+	cancel context.CancelFunc
 
-	// All below is guarded by the collector's lock.
+	// All below is guarded by the lock of the tails.
 	pages       int
 	id          kadm.TopicID
 	incarnation int // counted up when what was shown no longer belongs to the topic
 	lanes       []*lane
 	reading     map[int32]bool // the brokers that a goroutine reads from
+	looked      time.Time      // when the client heard of the brokers last
+	version     int            // counts the changes
+	drawn       struct {       // the lanes as JSON, as long as nothing changes
+		version int
+		state   *clusterState
+		json    json.RawMessage
+	}
 }
 
 // A lane is what the board knows of one partition.
@@ -82,13 +89,12 @@ type cell struct {
 	Control bool    `json:"c,omitempty"` // a marker of a transaction, not a record
 }
 
-func (c *collector) newTail(topic string) (*tail, error) {
-	client, err := kgo.NewClient(c.options...)
-	if err != nil {
-		return nil, fmt.Errorf("reading topic %s: %w", topic, err)
+// within returns what the metadata says of the span's partitions.
+func (s span) within(meta *topicMeta) []kadm.PartitionDetail {
+	if meta == nil || s.from >= len(meta.partitions) {
+		return nil
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	return &tail{collector: c, topic: topic, client: client, ctx: ctx, cancel: cancel, reading: make(map[int32]bool)}, nil
+	return meta.partitions[s.from:min(s.from+mostLanes, len(meta.partitions))]
 }
 
 // adopt takes over what the metadata says about the topic, and makes sure that
@@ -98,28 +104,33 @@ func (t *tail) adopt(meta *topicMeta) {
 		if len(t.lanes) > 0 {
 			t.lanes, t.id = nil, kadm.TopicID{}
 			t.incarnation++
+			t.change()
 		}
 		return
 	}
-	if meta.id != t.id || len(meta.partitions) < len(t.lanes) {
+	partitions := t.within(meta)
+	if meta.id != t.id || len(partitions) < len(t.lanes) {
 		// The topic is another one of the same name.
 		t.lanes, t.id = nil, meta.id
 		t.incarnation++
+		t.change()
 	}
-	for p := len(t.lanes); p < len(meta.partitions); p++ {
-		t.lanes = append(t.lanes, &lane{partition: int32(p), next: -1, end: -1})
+	for i := len(t.lanes); i < len(partitions); i++ {
+		t.lanes = append(t.lanes, &lane{partition: int32(t.from + i), next: -1, end: -1})
+		t.change()
 	}
-	for _, p := range meta.partitions {
+	for _, p := range partitions {
 		if p.Leader >= 0 && !t.reading[p.Leader] {
 			t.reading[p.Leader] = true
 			leader := p.Leader
-			t.collector.background.Go(func() { t.readFrom(leader) })
+			t.background.Go(func() { t.readFrom(leader) })
 		}
 	}
 }
 
 // readFrom reads the partitions that a broker leads, as long as it leads any.
 func (t *tail) readFrom(broker int32) {
+	failed := time.Duration(0)
 	for t.ctx.Err() == nil {
 		read, ok := t.plan(broker)
 		if !ok {
@@ -128,8 +139,12 @@ func (t *tail) readFrom(broker int32) {
 		rest, err := t.read(broker, read)
 		if err != nil {
 			// The leader may have moved, or gone: the metadata will tell.
-			t.collector.poke()
-			rest = 200 * time.Millisecond
+			if failed++; failed < 10 {
+				t.cluster.poke()
+			}
+			rest = min(failed, 10) * 200 * time.Millisecond
+		} else {
+			failed = 0
 		}
 		select {
 		case <-time.After(rest):
@@ -146,14 +161,12 @@ type plan struct {
 
 // plan says what to read from a broker. If there is nothing, the caller ends.
 func (t *tail) plan(broker int32) (plan, bool) {
-	t.collector.mu.Lock()
-	defer t.collector.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	read := plan{t.id, make(map[int32]int64)}
-	if meta := t.collector.topics[t.topic]; meta != nil {
-		for i, p := range meta.partitions {
-			if p.Leader == broker && i < len(t.lanes) {
-				read.next[int32(i)] = t.lanes[i].next
-			}
+	for i, p := range t.within(t.cluster.now().topics[t.topic]) {
+		if p.Leader == broker && i < len(t.lanes) {
+			read.next[t.lanes[i].partition] = t.lanes[i].next
 		}
 	}
 	if len(read.next) == 0 {
@@ -168,12 +181,12 @@ func (t *tail) read(broker int32, read plan) (time.Duration, error) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(t.ctx, waitForRecords+3*time.Second)
 	defer cancel()
-	if err := t.locate(ctx, read); err != nil {
-		return 0, err
+	if err := t.locate(ctx, broker, read); err != nil {
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	response, err := fetch(ctx, t.client, broker, t.topic, read, waitForRecords)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	rest := pace - time.Since(begin)
 	for i := range response.Topics {
@@ -190,35 +203,83 @@ func (t *tail) read(broker int32, read plan) (time.Duration, error) {
 }
 
 // locate finds where to begin, for the partitions of which nothing was read yet.
-func (t *tail) locate(ctx context.Context, read plan) error {
-	unknown := false
-	for _, next := range read.next {
-		unknown = unknown || next < 0
+func (t *tail) locate(ctx context.Context, broker int32, read plan) error {
+	var unknown []int32
+	for p, next := range read.next {
+		if next < 0 {
+			unknown = append(unknown, p)
+		}
 	}
-	if !unknown {
+	if unknown == nil {
 		return nil
 	}
-	adm := kadm.NewClient(t.client)
-	starts, err := adm.ListStartOffsets(ctx, t.topic)
+	starts, err := t.offsets(ctx, broker, unknown, oldest)
 	if err != nil {
 		return err
 	}
-	ends, err := adm.ListEndOffsets(ctx, t.topic)
+	ends, err := t.offsets(ctx, broker, unknown, newest)
 	if err != nil {
 		return err
 	}
-	for p, next := range read.next {
-		start, _ := starts.Lookup(t.topic, p)
-		end, ok := ends.Lookup(t.topic, p)
-		switch {
-		case next >= 0:
-		case !ok || end.Err != nil || start.Err != nil:
+	for _, p := range unknown {
+		start, began := starts[p]
+		end, ended := ends[p]
+		if began && ended {
+			read.next[p] = max(start, end-kept)
+		} else {
 			delete(read.next, p)
-		default:
-			read.next[p] = max(start.Offset, end.Offset-kept)
 		}
 	}
 	return nil
+}
+
+// These stand for times: that of the oldest record, and that of the next one.
+const (
+	oldest = -2
+	newest = -1
+)
+
+// offsets asks the leader of partitions for an offset of each. One of which it
+// can't tell is left out.
+func (t *tail) offsets(ctx context.Context, broker int32, partitions []int32, at int64) (map[int32]int64, error) {
+	request := kmsg.NewPtrListOffsetsRequest()
+	asked := kmsg.NewListOffsetsRequestTopic()
+	asked.Topic = t.topic
+	for _, p := range partitions {
+		partition := kmsg.NewListOffsetsRequestTopicPartition()
+		partition.Partition, partition.Timestamp = p, at
+		asked.Partitions = append(asked.Partitions, partition)
+	}
+	request.Topics = append(request.Topics, asked)
+	response, err := request.RequestWith(ctx, t.client.Broker(int(broker)))
+	if err != nil {
+		return nil, err
+	}
+	offsets := make(map[int32]int64)
+	for _, topic := range response.Topics {
+		for _, p := range topic.Partitions {
+			if p.ErrorCode == 0 {
+				offsets[p.Partition] = p.Offset
+			}
+		}
+	}
+	return offsets, nil
+}
+
+// lookAround has the client hear of the brokers again, after one didn't answer:
+// perhaps it has come since then. Whether it has shows at the next question.
+func (t *tail) lookAround(ctx context.Context) error {
+	t.mu.Lock()
+	soon := time.Since(t.looked) < 500*time.Millisecond
+	if !soon {
+		t.looked = time.Now()
+	}
+	t.mu.Unlock()
+	if soon {
+		return nil // Whoever reads from another broker has just done it.
+	}
+	_, err := kadm.NewClient(t.client).BrokerMetadata(ctx)
+	return err
 }
 
 // fetch asks a broker for records, without a group.
@@ -237,9 +298,7 @@ func fetch(ctx context.Context, client *kgo.Client, broker int32, topic string, 
 	request.Topics = append(request.Topics, asked)
 	response, err := request.RequestWith(ctx, client.Broker(int(broker)))
 	if err != nil {
-		// Perhaps the client hasn't heard of this broker yet. Whether it has now shows the next time.
-		_, metadataErr := kadm.NewClient(client).BrokerMetadata(ctx)
-		return nil, errors.Join(err, metadataErr)
+		return nil, err
 	}
 	return response, kerr.ErrorForCode(response.ErrorCode)
 }
@@ -252,18 +311,18 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 		KeepControlRecords: true, Offset: from, Topic: t.topic, Partition: p.Partition,
 	}, p, kgo.DefaultDecompressor(), nil)
 
-	c := t.collector
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.id != read.id || int(p.Partition) >= len(t.lanes) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := int(p.Partition) - t.from
+	if t.id != read.id || at < 0 || at >= len(t.lanes) {
 		return false, nil // The topic became another one in the meantime.
 	}
-	l := t.lanes[p.Partition]
+	l := t.lanes[at]
 	if errors.Is(fetched.Err, kerr.OffsetOutOfRange) {
 		// Retention was faster, or the log is shorter than it was: look again. What
 		// is shown stays, as far as it is still in the log.
 		l.next = -1
-		c.change()
+		t.change()
 		return false, nil
 	}
 	records := fetched.Records
@@ -294,7 +353,7 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 	if p.HighWatermark != l.end || p.LogStartOffset != l.start || len(records) > 0 {
 		l.end, l.start = p.HighWatermark, p.LogStartOffset
 		l.forget(l.start, l.end)
-		c.change()
+		t.change()
 	}
 	if l.end-l.next > skipBeyond {
 		l.next = l.end - kept
@@ -302,6 +361,12 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 		return true, nil
 	}
 	return false, nil
+}
+
+// change tells the pages of what was read. The caller has the lock.
+func (t *tail) change() {
+	t.version++
+	t.audience.change()
 }
 
 // forget drops the records that are outside the log.
@@ -326,14 +391,20 @@ func (l *lane) rateNow(now time.Time) {
 	l.ratedEnd, l.ratedAt = l.end, now
 }
 
+// shownKey is a key as the cells of the page have it.
+func shownKey(raw []byte) string {
+	key, cut := clean(raw, shownOfKey)
+	if cut {
+		key += "…"
+	}
+	return key
+}
+
 func newRecord(seq int64, r *kgo.Record, gap bool) record {
 	c := cell{Offset: r.Offset, Gap: gap, Control: r.Attrs.IsControl()}
 	kept := record{seq: seq, offset: r.Offset}
 	if r.Key != nil && !c.Control {
-		key, cut := clean(r.Key, shownOfKey)
-		if cut {
-			key += "…"
-		}
+		key := shownKey(r.Key)
 		c.Key, c.Hash = &key, murmur2(r.Key)
 		kept.key, kept.hash, kept.keyed = key, c.Hash, true
 	}

@@ -8,14 +8,27 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
-// A view is what all pages that show one topic have in common, as JSON, at one
-// generation of the collector. Ten pages cost one view.
+// A view is what all pages that show one span have in common, as JSON, at one
+// generation. Ten pages cost one view.
 type view struct {
-	generation             int
-	cluster, groups, lanes json.RawMessage
+	generation      int
+	cluster, groups json.RawMessage
+}
+
+type views struct {
+	mu  sync.Mutex
+	all map[span]*view
+}
+
+func (v *views) forget(s span) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.all, s)
 }
 
 // The JSON of a view.
@@ -26,12 +39,18 @@ type (
 		Reachable  bool        `json:"reachable"`
 		Addrs      string      `json:"addrs"`
 		Replicates bool        `json:"replicates"`
+		Groups     bool        `json:"groups"`  // they are asked for
 		Buttons    bool        `json:"buttons"` // brokers can be stopped from the page
 		Controller int32       `json:"controller"`
 		Brokers    []broker    `json:"brokers"`
+		Up         int         `json:"up"`    // brokers that are up, also those that aren't shown
+		Count      int         `json:"count"` // all brokers
+		Since      int64       `json:"since"` // the board watches; milliseconds since 1970
 		Topics     []topicJSON `json:"topics"`
 		More       int         `json:"more"` // topics that aren't listed
 		Topic      topicJSON   `json:"topic"`
+		From       int         `json:"from"` // the first partition that is shown
+		Most       int         `json:"most"` // how many are shown at once
 	}
 	topicJSON struct {
 		Name       string `json:"name"`
@@ -57,6 +76,7 @@ type (
 		Here    bool             `json:"here"`   // it reads the topic that is shown
 		Others  int              `json:"others"` // how many other topics it has commits or partitions in
 		Members []memberJSON     `json:"members"`
+		Count   int              `json:"count"`   // all members
 		Commits map[string]int64 `json:"commits"` // by partition of the topic
 		Command string           `json:"command"` // starts one more member
 	}
@@ -64,55 +84,61 @@ type (
 		Label  string  `json:"label"`
 		Client string  `json:"client"`
 		Host   string  `json:"host"`
-		Has    []int32 `json:"has"`    // partitions of the topic
+		Has    []int32 `json:"has"`    // partitions of the topic that are shown
+		Count  int     `json:"count"`  // partitions of the topic
 		Others int     `json:"others"` // partitions of other topics
 		Idle   string  `json:"idle,omitempty"`
 	}
 )
 
-// view returns the view of a topic. The caller has the lock.
-func (c *collector) view(topic string) *view {
-	old := c.views[topic]
-	if old != nil && old.generation == c.generation {
+// view returns the view of a span at a generation, or at a newer one.
+func (c *collector) view(s span, generation int) *view {
+	c.views.mu.Lock()
+	defer c.views.mu.Unlock()
+	if old := c.views.all[s]; old != nil && old.generation >= generation {
 		return old
 	}
-	v := &view{generation: c.generation}
-	for part, value := range map[*json.RawMessage]any{
-		&v.cluster: c.clusterJSON(topic), &v.groups: c.groupsJSON(topic), &v.lanes: c.lanesJSON(topic),
-	} {
-		raw, err := json.Marshal(value)
-		if err != nil { // Not possible for these types: the page keeps what it has.
-			if old != nil {
-				return old
-			}
-			raw = []byte("null")
-		}
-		*part = raw
-	}
-	c.views[topic] = v
+	v := &view{generation: generation, cluster: marshal(c.clusterJSON(s)), groups: marshal(c.groupsJSON(s))}
+	c.views.all[s] = v
 	return v
 }
 
-func (c *collector) clusterJSON(topic string) clusterJSON {
+// marshal writes JSON. For the types of a view it can't fail.
+func marshal(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+func (c *collector) clusterJSON(s span) clusterJSON {
+	topic, state := s.topic, c.cluster.now()
 	j := clusterJSON{
-		Kind: "other", Asked: c.asked, Reachable: c.reachable, Addrs: name(fmt.Sprint(c.addrs)),
-		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil,
-		Controller: c.controller, Brokers: []broker{}, Topics: []topicJSON{},
-		Topic: topicJSON{Name: topic, Shown: name(topic)},
+		Kind: "other", Asked: state.asked, Reachable: state.reachable, Addrs: name(fmt.Sprint(c.addrs)),
+		Replicates: state.cluster != embeddedCluster, Buttons: c.cluster.brokersOf != nil, Groups: state.moreBrokers == 0,
+		Controller: state.controller, Brokers: []broker{}, Topics: []topicJSON{},
+		Topic: topicJSON{Name: topic, Shown: name(topic)}, From: s.from, Most: mostLanes,
+		Count: len(state.brokers) + state.moreBrokers, Up: state.moreBrokers, Since: c.began.UnixMilli(),
 	}
 	switch {
-	case c.cluster == embeddedCluster || c.brokersOf != nil:
+	case state.cluster == embeddedCluster || c.cluster.brokersOf != nil:
 		j.Kind, j.Replicates = "embedded", false
-	case c.cluster == composeCluster:
+	case state.cluster == composeCluster:
 		j.Kind = "compose"
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.brokers)) {
-		j.Brokers = append(j.Brokers, *c.brokers[id])
+	for _, id := range slices.Sorted(maps.Keys(state.brokers)) {
+		if state.brokers[id].Up {
+			j.Up++
+		}
+		if len(j.Brokers) < mostBrokers {
+			j.Brokers = append(j.Brokers, state.brokers[id])
+		}
 	}
-	if meta := c.topics[topic]; meta != nil {
+	if meta := state.topics[topic]; meta != nil {
 		j.Topic.Partitions = len(meta.partitions)
 	}
-	for t, meta := range c.topics {
+	for t, meta := range state.topics {
 		j.Topics = append(j.Topics, topicJSON{t, name(t), len(meta.partitions), meta.internal})
 	}
 	slices.SortFunc(j.Topics, func(a, b topicJSON) int {
@@ -125,35 +151,40 @@ func (c *collector) clusterJSON(topic string) clusterJSON {
 	return j
 }
 
-func (c *collector) lanesJSON(topic string) []laneJSON {
-	lanes := []laneJSON{}
-	t, meta := c.tails[topic], c.topics[topic]
-	if t == nil || meta == nil {
-		return lanes
+// lanesJSON returns the lanes of a tail as JSON. The caller has the lock of the tails.
+func (t *tail) lanesJSON(state *clusterState) json.RawMessage {
+	sampled := slices.ContainsFunc(t.lanes, func(l *lane) bool { return time.Since(l.sampled) < 3*time.Second })
+	if t.drawn.json != nil && t.drawn.version == t.version && t.drawn.state == state && !sampled {
+		return t.drawn.json
 	}
+	lanes := []laneJSON{}
+	partitions := t.within(state.topics[t.topic])
 	for i, l := range t.lanes {
-		if i >= len(meta.partitions) {
+		if i >= len(partitions) {
 			break
 		}
-		p := meta.partitions[i]
+		p := partitions[i]
 		j := laneJSON{
 			Partition: l.partition, Leader: p.Leader, Start: l.start, End: l.end,
 			Rate: significant(l.rate), Sampled: time.Since(l.sampled) < 2*time.Second,
 		}
-		if c.cluster != embeddedCluster {
+		if state.cluster != embeddedCluster {
 			j.Replicas, j.InSync = p.Replicas, p.ISR
 		}
 		lanes = append(lanes, j)
 	}
-	return lanes
+	t.drawn.version, t.drawn.state, t.drawn.json = t.version, state, marshal(lanes)
+	return t.drawn.json
 }
 
-func (c *collector) groupsJSON(topic string) []groupJSON {
-	groups := []groupJSON{}
-	for _, g := range c.groups {
+func (c *collector) groupsJSON(s span) []groupJSON {
+	groups, topic := []groupJSON{}, s.topic
+	c.groups.mu.Lock()
+	defer c.groups.mu.Unlock()
+	for _, g := range c.groups.groups {
 		j := groupJSON{
 			Letter: g.letter, Name: name(g.name), State: g.state, Stable: stable(g.state),
-			Members: []memberJSON{}, Commits: make(map[string]int64), Command: c.programs[g.name],
+			Members: []memberJSON{}, Count: len(g.members), Commits: make(map[string]int64), Command: c.programs[g.name],
 		}
 		others := make(map[string]bool)
 		for t, commits := range g.commits {
@@ -163,23 +194,32 @@ func (c *collector) groupsJSON(topic string) []groupJSON {
 			}
 			j.Here = true
 			for p, at := range commits {
-				j.Commits[strconv.Itoa(int(p))] = at
+				if s.holds(p) {
+					j.Commits[strconv.Itoa(int(p))] = at
+				}
 			}
 		}
-		for _, m := range g.members {
-			client, host := name(m.client), name(m.host)
-			jm := memberJSON{Label: m.label, Client: client, Host: host, Has: []int32{}, Idle: c.idle(g, m)}
+		names := clientNames(g.members)
+		for i, m := range g.members {
+			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.host), Has: []int32{}, Idle: c.groups.idle(g, m)}
 			j.Here = j.Here || slices.Contains(m.subscribed, topic)
 			for t, ps := range m.has {
 				if t == topic {
 					j.Here = true
-					jm.Has = ps
+					jm.Count = len(ps)
+					for _, p := range ps {
+						if s.holds(p) {
+							jm.Has = append(jm.Has, p)
+						}
+					}
 				} else {
 					others[t] = true
 					jm.Others += len(ps)
 				}
 			}
-			j.Members = append(j.Members, jm)
+			if i < mostMembers || len(jm.Has) > 0 {
+				j.Members = append(j.Members, jm)
+			}
 		}
 		j.Others = len(others)
 		groups = append(groups, j)
@@ -188,6 +228,31 @@ func (c *collector) groupsJSON(topic string) []groupJSON {
 		return cmp.Or(cmp.Compare(len(a.Letter), len(b.Letter)), cmp.Compare(a.Letter, b.Letter))
 	})
 	return groups
+}
+
+// holds tells whether a span has room for a partition.
+func (s span) holds(partition int32) bool {
+	return int(partition) >= s.from && int(partition) < s.from+mostLanes
+}
+
+// clientNames are the members' names, by which one can tell them apart: their
+// client ids, and where several have the same one, the end of the member's id.
+func clientNames(members []*member) []string {
+	short := make([]string, len(members))
+	count := make(map[string]int)
+	for i, m := range members {
+		// kafka-go adds the name of its library in parentheses to that of the program.
+		client, _, _ := strings.Cut(m.client, " (")
+		short[i] = name(client)
+		count[short[i]]++
+	}
+	for i, m := range members {
+		if count[short[i]] > 1 {
+			id := []rune(m.id)
+			short[i] += " …" + name(string(id[max(0, len(id)-4):]))
+		}
+	}
+	return short
 }
 
 // significant rounds a rate, so that a page isn't told of what nobody sees.
@@ -209,7 +274,7 @@ func b2i(b bool) int {
 // A page is what was sent to one open page: the next message holds only what
 // is new since then. So however slow a page is, nothing waits for it in memory.
 type page struct {
-	topic                  string
+	span
 	generation             int
 	cluster, groups, lanes string
 	incarnation            int
@@ -231,41 +296,48 @@ type message struct {
 // next returns what is new for a page, and what to wait for before asking
 // again. The message is nil if nothing is new.
 func (c *collector) next(p *page) (m *message, changed <-chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p.generation == c.generation && p.seen != nil {
-		return nil, c.changed
+	// The generation comes first: what changes from here on makes another one.
+	generation, changed := c.audience.now()
+	if p.generation == generation && p.seen != nil {
+		return nil, changed
 	}
 	m = new(message)
-	v := c.view(p.topic)
+	v := c.view(p.span, generation)
+	lanes := c.tails.next(p, m)
 	for _, part := range []struct {
 		now  json.RawMessage
 		sent *string
 		to   *json.RawMessage
-	}{{v.cluster, &p.cluster, &m.Cluster}, {v.groups, &p.groups, &m.Groups}, {v.lanes, &p.lanes, &m.Lanes}} {
+	}{{v.cluster, &p.cluster, &m.Cluster}, {v.groups, &p.groups, &m.Groups}, {lanes, &p.lanes, &m.Lanes}} {
 		if now := string(part.now); now != *part.sent {
 			*part.to, *part.sent = part.now, now
 		}
 	}
-	if t := c.tails[p.topic]; t != nil {
-		if p.seen == nil || p.incarnation != t.incarnation {
-			p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
-		}
-		m.Records = make(map[string][]json.RawMessage)
-		for _, l := range t.lanes {
-			from, _ := slices.BinarySearchFunc(l.records, p.seen[l.partition]+1, func(r record, seq int64) int { return cmp.Compare(r.seq, seq) })
-			for _, r := range l.records[from:] {
-				key := strconv.Itoa(int(l.partition))
-				m.Records[key] = append(m.Records[key], r.json)
-			}
-			p.seen[l.partition] = l.seq
-		}
+	m.Events, p.event = c.journal.since(p.event)
+	p.generation = generation
+	return m, changed
+}
+
+// next adds to a message the records that are new for a page. It returns the
+// lanes that belong to them.
+func (ts *tails) next(p *page, m *message) (lanes json.RawMessage) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.all[p.span]
+	if t == nil {
+		return json.RawMessage("[]")
 	}
-	for _, e := range c.events {
-		if e.Number > p.event {
-			m.Events = append(m.Events, e)
-		}
+	if p.seen == nil || p.incarnation != t.incarnation {
+		p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
 	}
-	p.event, p.generation = c.lastEvent, c.generation
-	return m, c.changed
+	m.Records = make(map[string][]json.RawMessage)
+	for _, l := range t.lanes {
+		from, _ := slices.BinarySearchFunc(l.records, p.seen[l.partition]+1, func(r record, seq int64) int { return cmp.Compare(r.seq, seq) })
+		for _, r := range l.records[from:] {
+			key := strconv.Itoa(int(l.partition))
+			m.Records[key] = append(m.Records[key], r.json)
+		}
+		p.seen[l.partition] = l.seq
+	}
+	return t.lanesJSON(ts.cluster.now())
 }
