@@ -25,8 +25,9 @@ const hiddenID = 0
 // for the controller on to it, whichever broker they reach, and wherever an
 // answer names the controller, it names a broker that runs.
 type controller struct {
-	cluster *Cluster
-	link    *link
+	cluster  *Cluster
+	link     *link
+	creating sync.Mutex // one request that creates something at a time
 }
 
 // askForTheLastEpoch changes what a consumer asks after a leader has moved: how
@@ -54,34 +55,23 @@ func (ctl *controller) hide() error {
 
 func (ctl *controller) close() { ctl.link.close() }
 
-// answer has the hidden broker answer a request, and mends what the answer
-// tells of the hidden broker itself.
+// answer answers a request that is the controller's: it has the hidden broker do
+// what may be done, and mends what the answer tells of the hidden broker itself.
 func (ctl *controller) answer(request kmsg.Request) (kmsg.Response, error) {
-	answer, err := ctl.link.roundTrip(request)
-	if err != nil {
-		return nil, err
+	switch request := request.(type) {
+	case *kmsg.MetadataRequest:
+		return ctl.metadata(request)
+	case *kmsg.CreateTopicsRequest:
+		return ctl.createTopics(request)
+	case *kmsg.CreatePartitionsRequest:
+		return ctl.createPartitions(request)
 	}
-	switch answer := answer.(type) {
-	case *kmsg.MetadataResponse:
-		answer.ControllerID = -1
-		for _, b := range answer.Brokers {
-			answer.ControllerID = lowest(answer.ControllerID, b.NodeID)
+	answer, err := ctl.link.roundTrip(request)
+	if cluster, ok := answer.(*kmsg.DescribeClusterResponse); ok {
+		cluster.ControllerID = -1
+		for _, b := range cluster.Brokers {
+			cluster.ControllerID = lowest(cluster.ControllerID, b.NodeID)
 		}
-	case *kmsg.DescribeClusterResponse:
-		answer.ControllerID = -1
-		for _, b := range answer.Brokers {
-			answer.ControllerID = lowest(answer.ControllerID, b.NodeID)
-		}
-	case *kmsg.CreateTopicsResponse:
-		for i := range answer.Topics {
-			if answer.Topics[i].Configs == nil {
-				// kfake says null for no configurations, and Java's admin client fails on it.
-				answer.Topics[i].Configs = []kmsg.CreateTopicsResponseTopicConfig{}
-			}
-		}
-		err = ctl.placeLeaders()
-	case *kmsg.CreatePartitionsResponse:
-		err = ctl.placeLeaders()
 	}
 	return answer, err
 }

@@ -119,6 +119,11 @@ type exchange struct {
 	mend    func(kmsg.Response)  // corrects kfake's answer; nil for none
 	kind    func() kmsg.Response // an empty answer, for mend
 	release func()               // gives back what it took of the budgets
+
+	// kfake gets some requests in pieces, see pieces.go: these are still to come, and
+	// this is what it answered so far.
+	pieces [][]byte
+	whole  *kmsg.ProduceResponse
 }
 
 func newConn(inner net.Conn, l *listener) *conn {
@@ -172,6 +177,9 @@ func (c *conn) Read(p []byte) (int, error) {
 // next reads a request from the client. Either kfake is to answer it, then it is in
 // c.unread, or it is answered already.
 func (c *conn) next() error {
+	if c.last != nil && len(c.last.pieces) > 0 {
+		return c.nextPiece()
+	}
 	if cap(c.buffer) > smallRequest {
 		c.buffer = nil // An idle connection keeps no long request.
 	}
@@ -210,6 +218,11 @@ func (c *conn) waitForAnswer() error {
 		c.finish(c.take())
 		return nil
 	}
+	return c.waitForWrite()
+}
+
+// waitForWrite waits until kfake has written once.
+func (c *conn) waitForWrite() error {
 	select {
 	case <-c.answered:
 		return nil
@@ -318,6 +331,9 @@ func (c *conn) Write(frame []byte) (int, error) {
 	e := c.take()
 	if e == nil {
 		return 0, net.ErrClosed
+	}
+	if e.whole != nil {
+		return c.writePiece(e, frame)
 	}
 	defer c.finish(e)
 	if e.silent {
@@ -482,6 +498,11 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		return nil, c.respond(r.correlation, answer)
 	case *kmsg.ProduceRequest:
 		e.silent = body.Acks == 0
+		if body.Version >= 13 && len(body.Topics) > 1 {
+			return splitProduce(r, body, e), nil
+		}
+	case *kmsg.JoinGroupRequest:
+		changed = nameProtocolsOnce(body)
 	case *kmsg.FetchRequest:
 		e.fetch = true
 		if most := cluster.limits.fetchBytes(); body.MaxBytes > most {
@@ -495,11 +516,39 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 	case *kmsg.OffsetForLeaderEpochRequest:
 		askForTheLastEpoch(body)
 		changed = true
+	case *kmsg.AlterConfigsRequest:
+		e.mend = alterConfigs(body)
+		changed = true
+	case *kmsg.IncrementalAlterConfigsRequest:
+		e.mend = incrementalAlterConfigs(body)
+		changed = true
 	}
 	if changed {
-		// The header stays as it came, and with it the client's id.
-		frame = r.body.AppendTo(r.header[:len(r.header):len(r.header)])
-		binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+		frame = r.again(r.body)
 	}
 	return &forwarded{frame, e}, nil
+}
+
+// again returns the frame of a changed request. Its header stays as it came, and with
+// it the client's id.
+func (r request) again(body kmsg.Request) []byte {
+	frame := body.AppendTo(r.header[:len(r.header):len(r.header)])
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	return frame
+}
+
+// nameProtocolsOnce takes a protocol of a group out of a request that names it before.
+// kfake panics on one that is named twice.
+func nameProtocolsOnce(join *kmsg.JoinGroupRequest) (changed bool) {
+	seen := make(map[string]bool)
+	var once []kmsg.JoinGroupRequestProtocol
+	for _, p := range join.Protocols {
+		if !seen[p.Name] {
+			once = append(once, p)
+		}
+		seen[p.Name] = true
+	}
+	changed = len(once) < len(join.Protocols)
+	join.Protocols = once
+	return changed
 }
