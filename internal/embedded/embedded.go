@@ -65,6 +65,7 @@ type Cluster struct {
 	fake       *kfake.Cluster
 	controller *controller
 	versions   map[int16]versionRange // of the requests that are served, by their keys
+	settings   map[string]string      // of the brokers
 	limits     *limits
 	board      atomic.Pointer[string] // see SetBoard
 	done       chan struct{}
@@ -107,6 +108,11 @@ func Start(o Options) (*Cluster, error) {
 	if o.DataDir != "" {
 		retention = dataRetentionBytes
 	}
+	c.settings = map[string]string{
+		"min.insync.replicas": minInsyncReplicas,
+		"log.retention.bytes": strconv.Itoa(retention),
+		"log.segment.bytes":   strconv.Itoa(segmentBytes),
+	}
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ListenFn(func(network, address string) (net.Listener, error) {
@@ -119,11 +125,7 @@ func Start(o Options) (*Cluster, error) {
 		kfake.DefaultNumPartitions(Brokers),
 		// The version of Apache Kafka that docker-compose.yml names.
 		kfake.MaxVersions(kversion.V4_3_0()),
-		kfake.BrokerConfigs(map[string]string{
-			"min.insync.replicas": minInsyncReplicas,
-			"log.retention.bytes": strconv.Itoa(retention),
-			"log.segment.bytes":   strconv.Itoa(segmentBytes),
-		}),
+		kfake.BrokerConfigs(c.settings),
 	}
 	if o.DataDir != "" {
 		options = append(options, kfake.DataDir(o.DataDir))

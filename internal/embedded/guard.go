@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -443,6 +444,9 @@ func (cluster *Cluster) guard(c *conn, frame []byte) (*forwarded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(frame) > maxString && key != int16(kmsg.Produce) && hasLongString(reflect.ValueOf(r.body)) {
+		return nil, fmt.Errorf("%s with a text of over %d bytes", kmsg.NameForKey(key), maxString)
+	}
 	return cluster.decide(c, frame, r)
 }
 
@@ -472,6 +476,36 @@ func parse(frame []byte, key, version int16) (r request, err error) {
 	return r, nil
 }
 
+// maxString is how long a text can be in Kafka's protocol, in bytes. kfake takes
+// longer ones in newer versions, and can't write them in older ones.
+const maxString = 1<<15 - 1
+
+// hasLongString tells whether a request contains a text of more than maxString.
+func hasLongString(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return v.Len() > maxString
+	case reflect.Pointer:
+		return !v.IsNil() && hasLongString(v.Elem())
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return false
+		}
+		for i := range v.Len() {
+			if hasLongString(v.Index(i)) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if hasLongString(v.Field(i)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // unsupportedVersion answers an ApiVersions request whose version isn't served. The
 // answer is in the oldest version, and names the versions of this request only.
 func unsupportedVersion(served versionRange) kmsg.Response {
@@ -485,6 +519,9 @@ func unsupportedVersion(served versionRange) kmsg.Response {
 
 // decide says what happens to a request that could be read.
 func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, error) {
+	if answer := refuseGroup(r.body); answer != nil {
+		return nil, c.respond(r.correlation, answer)
+	}
 	ctl := cluster.controller
 	e := exchange{kind: r.body.ResponseKind}
 	changed := false
@@ -517,10 +554,10 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		askForTheLastEpoch(body)
 		changed = true
 	case *kmsg.AlterConfigsRequest:
-		e.mend = alterConfigs(body)
+		e.mend = cluster.alterConfigs(body)
 		changed = true
 	case *kmsg.IncrementalAlterConfigsRequest:
-		e.mend = incrementalAlterConfigs(body)
+		e.mend = cluster.incrementalAlterConfigs(body)
 		changed = true
 	}
 	if changed {

@@ -334,3 +334,42 @@ func checkNewPartitions(t kmsg.CreatePartitionsRequestTopic, names map[string]in
 	}
 	return nil
 }
+
+// refuseGroup answers a request of a member whose group has no name. It returns nil if
+// there is nothing to refuse, or kfake refuses it alike.
+func refuseGroup(request kmsg.Request) kmsg.Response {
+	const message = "GroupId can't be empty."
+	switch request := request.(type) {
+	case *kmsg.SyncGroupRequest:
+		if request.Group == "" {
+			answer := request.ResponseKind().(*kmsg.SyncGroupResponse)
+			answer.ErrorCode = kerr.InvalidGroupID.Code
+			return answer
+		}
+	case *kmsg.HeartbeatRequest:
+		if request.Group == "" {
+			answer := request.ResponseKind().(*kmsg.HeartbeatResponse)
+			answer.ErrorCode = kerr.InvalidGroupID.Code
+			return answer
+		}
+	case *kmsg.LeaveGroupRequest:
+		if request.Group == "" {
+			answer := request.ResponseKind().(*kmsg.LeaveGroupResponse)
+			answer.ErrorCode = kerr.InvalidGroupID.Code
+			return answer
+		}
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		if request.Group == "" {
+			answer := request.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
+			answer.ErrorCode, answer.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr(message)
+			return answer
+		}
+	case *kmsg.ShareGroupHeartbeatRequest:
+		if request.GroupID == "" {
+			answer := request.ResponseKind().(*kmsg.ShareGroupHeartbeatResponse)
+			answer.ErrorCode, answer.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr(message)
+			return answer
+		}
+	}
+	return nil
+}

@@ -244,8 +244,9 @@ func checkAlter(kind kmsg.ConfigResourceType, name string, value *string, operat
 }
 
 // alterConfigs takes the refused resources out of a request, and returns what adds
-// them to the answer.
-func alterConfigs(request *kmsg.AlterConfigsRequest) (mend func(kmsg.Response)) {
+// them to the answer. The request replaces all settings of a resource. For kfake that
+// includes the ones that the brokers were started with, so a broker keeps those here.
+func (cluster *Cluster) alterConfigs(request *kmsg.AlterConfigsRequest) (mend func(kmsg.Response)) {
 	var good []kmsg.AlterConfigsRequestResource
 	var refused []kmsg.AlterConfigsResponseResource
 	for _, resource := range request.Resources {
@@ -256,6 +257,9 @@ func alterConfigs(request *kmsg.AlterConfigsRequest) (mend func(kmsg.Response)) 
 			}
 		}
 		if r == nil {
+			if resource.ResourceType == kmsg.ConfigResourceTypeBroker {
+				resource.Configs = append(cluster.startSettings(), resource.Configs...)
+			}
 			good = append(good, resource)
 			continue
 		}
@@ -271,15 +275,32 @@ func alterConfigs(request *kmsg.AlterConfigsRequest) (mend func(kmsg.Response)) 
 	}
 }
 
-// incrementalAlterConfigs is alterConfigs for the newer request.
-func incrementalAlterConfigs(request *kmsg.IncrementalAlterConfigsRequest) (mend func(kmsg.Response)) {
+// startSettings are the settings that the brokers were started with, as a request.
+func (cluster *Cluster) startSettings() []kmsg.AlterConfigsRequestResourceConfig {
+	var settings []kmsg.AlterConfigsRequestResourceConfig
+	for name, value := range cluster.settings {
+		s := kmsg.NewAlterConfigsRequestResourceConfig()
+		s.Name, s.Value = name, &value
+		settings = append(settings, s)
+	}
+	return settings
+}
+
+// incrementalAlterConfigs is alterConfigs for the newer request. A broker's setting
+// that is deleted becomes what it was at the start again.
+func (cluster *Cluster) incrementalAlterConfigs(request *kmsg.IncrementalAlterConfigsRequest) (mend func(kmsg.Response)) {
 	var good []kmsg.IncrementalAlterConfigsRequestResource
 	var refused []kmsg.IncrementalAlterConfigsResponseResource
 	for _, resource := range request.Resources {
 		var r *refusal
-		for _, s := range resource.Configs {
+		for i := range resource.Configs {
+			s := &resource.Configs[i]
 			if r == nil {
 				r = checkAlter(resource.ResourceType, s.Name, s.Value, s.Op)
+			}
+			value, ok := cluster.settings[s.Name]
+			if ok && resource.ResourceType == kmsg.ConfigResourceTypeBroker && s.Op == kmsg.IncrementalAlterConfigOpDelete {
+				s.Op, s.Value = kmsg.IncrementalAlterConfigOpSet, &value
 			}
 		}
 		if r == nil {
