@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -91,8 +92,65 @@ func lowest(a, b int32) int32 {
 	return a
 }
 
+// nameTopics names the topics in a description of a group. kfake tells
+// only their ids, and Apache Kafka both.
+func (ctl *controller) nameTopics(answer kmsg.Response) {
+	metadata, err := ctl.allTopics()
+	if err != nil {
+		return // The cluster is being closed; the ids are right all the same.
+	}
+	names := make(map[[16]byte]string)
+	for _, t := range metadata.Topics {
+		if t.Topic != nil {
+			names[t.TopicID] = *t.Topic
+		}
+	}
+	switch answer := answer.(type) {
+	case *kmsg.ConsumerGroupDescribeResponse:
+		for _, group := range answer.Groups {
+			for _, m := range group.Members {
+				for _, assignment := range []kmsg.Assignment{m.Assignment, m.TargetAssignment} {
+					for i := range assignment.TopicPartitions {
+						t := &assignment.TopicPartitions[i]
+						t.Topic = cmp.Or(t.Topic, names[t.TopicID])
+					}
+				}
+			}
+		}
+	case *kmsg.ShareGroupDescribeResponse:
+		for _, group := range answer.Groups {
+			for _, m := range group.Members {
+				for i := range m.Assignment.TopicPartitions {
+					t := &m.Assignment.TopicPartitions[i]
+					t.Topic = cmp.Or(t.Topic, names[t.TopicID])
+				}
+			}
+		}
+	}
+}
+
 // leaders returns, by topic and partition, the number of the leader.
 func (ctl *controller) leaders() (map[string]map[int32]int32, error) {
+	metadata, err := ctl.allTopics()
+	if err != nil {
+		return nil, err
+	}
+	topics := make(map[string]map[int32]int32)
+	for _, t := range metadata.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		partitions := make(map[int32]int32)
+		for _, p := range t.Partitions {
+			partitions[p.Partition] = p.Leader
+		}
+		topics[*t.Topic] = partitions
+	}
+	return topics, nil
+}
+
+// allTopics returns the metadata of all topics.
+func (ctl *controller) allTopics() (*kmsg.MetadataResponse, error) {
 	request := kmsg.NewPtrMetadataRequest() // Topics is nil: all of them.
 	// Versions before 9 write a name's length in two bytes, which is too short for
 	// what kfake takes for a name.
@@ -104,18 +162,7 @@ func (ctl *controller) leaders() (map[string]map[int32]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := make(map[string]map[int32]int32)
-	for _, t := range answer.(*kmsg.MetadataResponse).Topics {
-		if t.Topic == nil {
-			continue
-		}
-		partitions := make(map[int32]int32)
-		for _, p := range t.Partitions {
-			partitions[p.Partition] = p.Leader
-		}
-		topics[*t.Topic] = partitions
-	}
-	return topics, nil
+	return answer.(*kmsg.MetadataResponse), nil
 }
 
 // A versionRange is the versions of a request that are served.

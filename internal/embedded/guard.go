@@ -538,6 +538,10 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		if body.Version >= 13 && len(body.Topics) > 1 {
 			return splitProduce(r, body, e), nil
 		}
+	case *kmsg.ConsumerGroupDescribeRequest, *kmsg.ShareGroupDescribeRequest:
+		e.mend = ctl.nameTopics
+	case *kmsg.DescribeTopicPartitionsRequest:
+		e.mend = nameReplicas
 	case *kmsg.JoinGroupRequest:
 		changed = nameProtocolsOnce(body)
 	case *kmsg.FetchRequest:
@@ -588,4 +592,20 @@ func nameProtocolsOnce(join *kmsg.JoinGroupRequest) (changed bool) {
 	changed = len(once) < len(join.Protocols)
 	join.Protocols = once
 	return changed
+}
+
+// nameReplicas says that a partition has no replicas that are eligible as its leader
+// beside those in sync. kfake says null, and Java's admin client fails on it.
+func nameReplicas(answer kmsg.Response) {
+	for _, t := range answer.(*kmsg.DescribeTopicPartitionsResponse).Topics {
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			if p.EligibleLeaderReplicas == nil {
+				p.EligibleLeaderReplicas = []int32{}
+			}
+			if p.LastKnownELR == nil {
+				p.LastKnownELR = []int32{}
+			}
+		}
+	}
 }
