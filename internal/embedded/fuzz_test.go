@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -355,6 +353,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-var _ = errors.Is
-var _ = kerr.ErrorForCode

@@ -49,8 +49,8 @@ const (
 	// answerBytes is the budget for records on their way to readers: all fetches under
 	// way share it. A single one gets at most maxFetchBytes, and at least minFetchBytes,
 	// but always a whole batch, so that every reader goes on.
-	answerBytes   = 64 << 20
-	maxFetchBytes = 2 << 20
+	answerBytes   = 32 << 20
+	maxFetchBytes = 1 << 20
 	minFetchBytes = 64 << 10
 )
 
@@ -181,9 +181,7 @@ func (c *conn) next() error {
 	if c.last != nil && len(c.last.pieces) > 0 {
 		return c.nextPiece()
 	}
-	if cap(c.buffer) > smallRequest {
-		c.buffer = nil // An idle connection keeps no long request.
-	}
+	c.giveBack()
 	var start [4]byte
 	if _, err := io.ReadFull(c.reader, start[:]); err != nil {
 		return err
@@ -255,6 +253,48 @@ func (c *conn) greeting(start []byte) bool {
 	return false
 }
 
+// buffered returns so many bytes, which the connection has until giveBack.
+func (c *conn) buffered(n int) []byte {
+	if cap(c.buffer) < n {
+		c.buffer = frames.get(n)
+	}
+	return c.buffer[:n]
+}
+
+// giveBack gives the buffer of a long request to whoever needs one next: an idle
+// connection keeps none.
+func (c *conn) giveBack() {
+	if cap(c.buffer) > smallRequest {
+		frames.put(c.buffer)
+		c.buffer = nil
+	}
+}
+
+// frames are buffers for requests, used again and again.
+var frames framePool
+
+type framePool struct{ sync.Pool }
+
+// mostPooled is the length up to which a buffer is kept: a writer's usual batch.
+const mostPooled = 2 << 20
+
+func (p *framePool) get(n int) []byte {
+	if n > smallRequest && n <= mostPooled {
+		if b, ok := p.Get().(*[]byte); ok && cap(*b) >= n {
+			return *b
+		}
+		// The next one may be longer.
+		return make([]byte, n, min(mostPooled, 2*n))
+	}
+	return make([]byte, n)
+}
+
+func (p *framePool) put(b []byte) {
+	if cap(b) > smallRequest && cap(b) <= mostPooled {
+		p.Put(&b)
+	}
+}
+
 // readFrame reads the rest of a request whose length has come. It returns the whole
 // frame, length included, and how to give back what it takes of the budgets.
 func (c *conn) readFrame(start [4]byte) (frame []byte, release func(), err error) {
@@ -273,10 +313,7 @@ func (c *conn) readFrame(start [4]byte) (frame []byte, release func(), err error
 
 	size := 4 + length
 	arrived := min(size, maxUnread)
-	if cap(c.buffer) < arrived {
-		c.buffer = make([]byte, arrived)
-	}
-	frame = c.buffer[:arrived]
+	frame = c.buffered(arrived)
 	copy(frame, start[:])
 	if _, err := io.ReadFull(c.reader, frame[4:]); err != nil {
 		return nil, nil, err
@@ -297,9 +334,12 @@ func (c *conn) readFrame(start [4]byte) (frame []byte, release func(), err error
 	}
 	release = func() { queue.Release(w) }
 	if size > arrived {
-		whole := make([]byte, size)
+		first := c.buffer
+		c.buffer = nil
+		whole := c.buffered(size)
 		copy(whole, frame)
-		c.buffer, frame = nil, whole
+		c.buffer, frame = whole, whole
+		frames.put(first)
 		c.Conn.SetReadDeadline(time.Now().Add(longRequestTime))
 		_, err = io.ReadFull(c.reader, frame[arrived:])
 		c.Conn.SetReadDeadline(time.Time{})

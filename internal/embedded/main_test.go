@@ -16,8 +16,12 @@ import (
 const childVariable = "KAFKA_WITH_GO_CLUSTER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		if err := runChild(); err != nil {
+	if what := os.Getenv(childVariable); what != "" {
+		run := runChild
+		if what == "plain" {
+			run = runPlain
+		}
+		if err := run(); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			os.Exit(1)
 		}
