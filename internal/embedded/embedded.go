@@ -6,7 +6,9 @@
 // serves that one copy.
 //
 // This package adds what a learner expects of a cluster and kfake leaves to
-// its caller: the brokers are numbered 1, 2 and 3; partition p is led by broker
+// its caller: whatever comes through a port, the process goes on and its memory
+// stays bounded (guard.go); what Apache Kafka refuses is refused (refuse.go,
+// settings.go); the brokers are numbered 1, 2 and 3; partition p is led by broker
 // p%3+1 whenever that broker runs; stopping a broker cuts its connections; the
 // cluster has a controller whichever broker is stopped; and old records are
 // removed, so that memory stays bounded.

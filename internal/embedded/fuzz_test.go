@@ -28,7 +28,7 @@ import (
 const framesVariable = "HOSTILE_FRAMES"
 
 // mostMemory is what the process may take while strangers send it whatever they like.
-const mostMemory = 768 << 20
+const mostMemory = 512 << 20
 
 // Whatever comes through the ports, valid or not, the cluster's process goes on,
 // its memory stays bounded, and a client that has nothing to do with it writes and
