@@ -300,6 +300,44 @@ func TestSettingsThatAreRefused(t *testing.T) {
 	})
 }
 
+// Every setting that a topic of Apache Kafka has can be set on both clusters.
+func TestSettingsThatAreAccepted(t *testing.T) {
+	t.Parallel()
+	onEachCluster(t, func(t *testing.T, p place) {
+		settings := []string{
+			"cleanup.policy", "compact", "compression.gzip.level", "-1", "compression.lz4.level", "17",
+			"compression.type", "uncompressed", "compression.zstd.level", "-5", "delete.retention.ms", "0",
+			"file.delete.delay.ms", "0", "flush.messages", "1", "flush.ms", "0",
+			"follower.replication.throttled.replicas", "0:1,1:2", "index.interval.bytes", "0",
+			"leader.replication.throttled.replicas", "*", "local.retention.bytes", "-2", "local.retention.ms", "-2",
+			"max.compaction.lag.ms", "1", "max.message.bytes", "1000", "message.timestamp.after.max.ms", "0",
+			"message.timestamp.before.max.ms", "0", "message.timestamp.type", "LogAppendTime",
+			"min.cleanable.dirty.ratio", "0.5", "min.compaction.lag.ms", "0", "min.insync.replicas", "1",
+			"preallocate", "FALSE", "remote.copy.disable", "false", "remote.log.delete.on.disable", "false",
+			"remote.storage.enable", "false", "retention.bytes", " -1 ", "retention.ms", "-1",
+			"segment.bytes", "1048576", "segment.index.bytes", "4", "segment.jitter.ms", "0", "segment.ms", "1",
+			"unclean.leader.election.enable", "true",
+		}
+		a := newAsker(t, p)
+		for i := 0; i < len(settings); i += 2 {
+			// Each alone, since all are refused for one.
+			if got := a.create(true, newTopic(p.topic, 1, 1, settings[i:i+2]...)); got[0] != "created" {
+				t.Errorf("a topic with %s=%s: %s", settings[i], settings[i+1], got[0])
+			}
+		}
+		makeTopic(t, p)
+		described, err := kadm.NewClient(a.client).DescribeTopicConfigs(a.ctx, p.topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range described[0].Configs {
+			if p.apache && !slices.Contains(settings, c.Key) {
+				t.Errorf("topics of Apache Kafka have the setting %s, which this test doesn't know", c.Key)
+			}
+		}
+	})
+}
+
 // Asking for a topic with an invalid name says that it is invalid.
 func TestNamesThatAreRefused(t *testing.T) {
 	t.Parallel()

@@ -247,7 +247,8 @@ func (c *conn) greeting(start []byte) bool {
 		return true
 	}
 	if start[0] == 0x16 && start[1] == 3 {
-		cluster.warn("port %d was addressed with TLS; this cluster speaks Kafka's protocol without encryption (security.protocol=PLAINTEXT)", port)
+		cluster.warn(
+			"port %d was addressed with TLS; this cluster speaks Kafka's protocol without encryption (security.protocol=PLAINTEXT)", port)
 		return true
 	}
 	return false

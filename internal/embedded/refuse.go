@@ -115,7 +115,8 @@ func (ctl *controller) createTopics(request *kmsg.CreateTopicsRequest) (kmsg.Res
 		n := newPartitions(t)
 		// Apache Kafka refuses the whole request.
 		if added += n; added > maxNewPartitions {
-			return refuseTopics(request, refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")), nil
+			return refuseTopics(request, refuse(kerr.PolicyViolation,
+				"Excessively large number of partitions per request.")), nil
 		}
 		if partitions+added > maxPartitions {
 			added -= n
@@ -159,11 +160,14 @@ func (ctl *controller) createTopics(request *kmsg.CreateTopicsRequest) (kmsg.Res
 }
 
 func tooManyPartitions() *refusal {
-	return refuse(kerr.PolicyViolation, "this cluster, which runs in one process, has room for %d partitions", maxPartitions)
+	return refuse(kerr.PolicyViolation,
+		"this cluster, which runs in one process, has room for %d partitions", maxPartitions)
 }
 
 // checkNewTopic refuses a topic that can't be created beside those that there are.
-func checkNewTopic(t kmsg.CreateTopicsRequestTopic, names map[string]int, taken map[string]string, existing map[string]map[int32]int32) *refusal {
+func checkNewTopic(
+	t kmsg.CreateTopicsRequestTopic, names map[string]int, taken map[string]string, existing map[string]map[int32]int32,
+) *refusal {
 	if names[t.Topic] > 1 {
 		return refuse(kerr.InvalidRequest, "Duplicate topic name.")
 	}
@@ -174,7 +178,8 @@ func checkNewTopic(t kmsg.CreateTopicsRequestTopic, names map[string]int, taken 
 		return refuse(kerr.TopicAlreadyExists, "Topic '%s' already exists.", t.Topic)
 	}
 	if other, ok := taken[collisionName(t.Topic)]; ok {
-		return refuse(kerr.InvalidTopicException, "Topic '%s' collides with existing topic: %s", t.Topic, other)
+		return refuse(kerr.InvalidTopicException,
+			"Topic '%s' collides with existing topic: %s", t.Topic, other)
 	}
 	settings := make(map[string]*string)
 	for _, s := range t.Configs {
@@ -187,10 +192,12 @@ func checkNewTopic(t kmsg.CreateTopicsRequestTopic, names map[string]int, taken 
 		return checkAssignment(t)
 	}
 	if t.ReplicationFactor < -1 || t.ReplicationFactor == 0 {
-		return refuse(kerr.InvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
+		return refuse(kerr.InvalidReplicationFactor,
+			"Replication factor must be larger than 0, or -1 to use the default value.")
 	}
 	if t.NumPartitions < -1 || t.NumPartitions == 0 {
-		return refuse(kerr.InvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
+		return refuse(kerr.InvalidPartitions,
+			"Number of partitions was set to an invalid non-positive value.")
 	}
 	return nil
 }
@@ -198,7 +205,8 @@ func checkNewTopic(t kmsg.CreateTopicsRequestTopic, names map[string]int, taken 
 // checkAssignment refuses replicas on brokers that the cluster doesn't have.
 func checkAssignment(t kmsg.CreateTopicsRequestTopic) *refusal {
 	if t.NumPartitions != -1 || t.ReplicationFactor != -1 {
-		return refuse(kerr.InvalidRequest, "A manual partition assignment was specified, but the number of partitions or replicas was not set to -1.")
+		return refuse(kerr.InvalidRequest,
+			"A manual partition assignment was specified, but the number of partitions or replicas was not set to -1.")
 	}
 	replicas := len(t.ReplicaAssignment[0].Replicas)
 	for _, p := range t.ReplicaAssignment {
@@ -313,19 +321,24 @@ func (ctl *controller) createPartitions(request *kmsg.CreatePartitionsRequest) (
 }
 
 // checkNewPartitions refuses a number of partitions that isn't more than before.
-func checkNewPartitions(t kmsg.CreatePartitionsRequestTopic, names map[string]int, existing map[string]map[int32]int32) *refusal {
+func checkNewPartitions(
+	t kmsg.CreatePartitionsRequestTopic, names map[string]int, existing map[string]map[int32]int32,
+) *refusal {
 	present := len(existing[t.Topic])
 	switch {
 	case names[t.Topic] != 1:
 		return refuse(kerr.InvalidRequest, "Duplicate topic name.")
 	case present == 0:
-		return refuse(kerr.UnknownTopicOrPartition, "This server does not host this topic-partition.")
+		return refuse(kerr.UnknownTopicOrPartition,
+			"This server does not host this topic-partition.")
 	case int(t.Count) == present:
 		return refuse(kerr.InvalidPartitions, "Topic already has %d partition(s).", present)
 	case int(t.Count) < present:
-		return refuse(kerr.InvalidPartitions, "The topic %s currently has %d partition(s); %d would not be an increase.", t.Topic, present, t.Count)
+		return refuse(kerr.InvalidPartitions,
+			"The topic %s currently has %d partition(s); %d would not be an increase.", t.Topic, present, t.Count)
 	case t.Assignment != nil && len(t.Assignment) != int(t.Count)-present:
-		return refuse(kerr.InvalidReplicaAssignment, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", int(t.Count)-present, len(t.Assignment))
+		return refuse(kerr.InvalidReplicaAssignment,
+			"Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", int(t.Count)-present, len(t.Assignment))
 	}
 	for _, a := range t.Assignment {
 		if r := checkReplicas(a.Replicas, len(t.Assignment[0].Replicas)); r != nil {

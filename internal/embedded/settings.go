@@ -147,10 +147,12 @@ func checkTopicSettings(settings map[string]*string) *refusal {
 			return refuse(kerr.InvalidConfig, "Unknown topic config name: %s", name)
 		}
 		if value == nil {
-			return refuse(kerr.InvalidConfig, "Null value not supported for topic configs: %s", name)
+			return refuse(kerr.InvalidConfig,
+				"Null value not supported for topic configs: %s", name)
 		}
 		if message := rule(*value); message != "" {
-			return refuse(kerr.InvalidConfig, "Invalid value %s for configuration %s: %s", *value, name, message)
+			return refuse(kerr.InvalidConfig,
+				"Invalid value %s for configuration %s: %s", *value, name, message)
 		}
 	}
 	number := func(name string, fallback int64) int64 {
@@ -163,10 +165,12 @@ func checkTopicSettings(settings map[string]*string) *refusal {
 		return fallback
 	}
 	if number("min.compaction.lag.ms", 0) > number("max.compaction.lag.ms", math.MaxInt64) {
-		return refuse(kerr.InvalidConfig, "conflict topic config setting min.compaction.lag.ms > max.compaction.lag.ms")
+		return refuse(kerr.InvalidConfig,
+			"conflict topic config setting min.compaction.lag.ms > max.compaction.lag.ms")
 	}
 	if value := settings["remote.storage.enable"]; value != nil && strings.EqualFold(strings.TrimSpace(*value), "true") {
-		return refuse(kerr.InvalidConfig, "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
+		return refuse(kerr.InvalidConfig,
+			"Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
 	}
 	return nil
 }
@@ -209,7 +213,9 @@ var brokerSettings = map[string]rule{
 
 // checkAlter refuses one change of one setting, given as Apache Kafka's operations:
 // 0 sets, 1 deletes, 2 appends to and 3 takes from a list.
-func checkAlter(kind kmsg.ConfigResourceType, name string, value *string, operation kmsg.IncrementalAlterConfigOp) *refusal {
+func checkAlter(
+	kind kmsg.ConfigResourceType, name string, value *string, operation kmsg.IncrementalAlterConfigOp,
+) *refusal {
 	var rules map[string]rule
 	unknown := kerr.InvalidConfig
 	switch kind {
@@ -231,14 +237,16 @@ func checkAlter(kind kmsg.ConfigResourceType, name string, value *string, operat
 		return nil
 	case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
 		if !strings.HasSuffix(name, ".replicas") && name != "cleanup.policy" {
-			return refuse(kerr.InvalidConfig, "Can't %s to key %s because its type is not LIST.", operation, name)
+			return refuse(kerr.InvalidConfig,
+				"Can't %s to key %s because its type is not LIST.", operation, name)
 		}
 	}
 	if value == nil {
 		return refuse(kerr.InvalidRequest, "Null value not supported for %s.", name)
 	}
 	if message := rule(*value); message != "" {
-		return refuse(kerr.InvalidConfig, "Invalid value %s for configuration %s: %s", *value, name, message)
+		return refuse(kerr.InvalidConfig,
+			"Invalid value %s for configuration %s: %s", *value, name, message)
 	}
 	return nil
 }
