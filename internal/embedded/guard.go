@@ -505,7 +505,11 @@ func parse(frame []byte, key, version int16) (r request, err error) {
 	r.body = kmsg.RequestForKey(key)
 	r.body.SetVersion(version)
 	if r.body.IsFlexible() {
-		kmsg.SkipTags(&reader)
+		// kmsg.SkipTags believes the number of tags, and counts to it when there are none.
+		for tags := reader.Uvarint(); tags > 0 && reader.Ok(); tags-- {
+			reader.Uvarint() // the tag's number
+			reader.Span(int(reader.Uvarint()))
+		}
 	}
 	if err := reader.Complete(); err != nil {
 		return request{}, fmt.Errorf("reading the header of %s: %w", kmsg.NameForKey(key), err)

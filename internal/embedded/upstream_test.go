@@ -264,3 +264,24 @@ func TestUpstreamHooksKeepRequests(t *testing.T) {
 		t.Errorf("kfake keeps %d bytes of %d requests", int64(after)-int64(before), connections)
 	}
 }
+
+// A number of tags is believed: kmsg counts to it, also when the request has ended.
+func TestUpstreamTags(t *testing.T) {
+	read := func(tags uint32) time.Duration {
+		body := binary.AppendUvarint([]byte{0}, uint64(tags)) // no authorized operations
+		begun := time.Now()
+		request := kmsg.NewPtrDescribeClusterRequest()
+		request.SetVersion(0)
+		if err := request.ReadFrom(body); err == nil && tags > 0 {
+			t.Error("a request whose tags are missing can be read")
+		}
+		return time.Since(begun)
+	}
+	quick := read(1)
+	for range 10 {
+		quick = min(quick, read(1))
+	}
+	if slow := read(1 << 22); slow < 100*quick {
+		t.Errorf("kmsg reads a tag that is missing in %v, and four million of them in %v", quick, slow)
+	}
+}
