@@ -53,6 +53,8 @@ var tools = map[string]tool{
 	"kafka-console-consumer.sh":    {"org.apache.kafka.tools.consumer.ConsoleConsumer", quickJVM, "-Xmx512M"},
 	"kafka-console-producer.sh":    {"org.apache.kafka.tools.ConsoleProducer", quickJVM, "-Xmx512M"},
 	"kafka-consumer-groups.sh":     {"org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", quickJVM, "-Xmx256M"},
+	"kafka-groups.sh":              {"org.apache.kafka.tools.GroupsCommand", quickJVM, "-Xmx256M"},
+	"kafka-share-groups.sh":        {"org.apache.kafka.tools.consumer.group.ShareGroupCommand", quickJVM, "-Xmx256M"},
 	"kafka-topics.sh":              {"org.apache.kafka.tools.TopicCommand", quickJVM, "-Xmx256M"},
 	"kafka-consumer-perf-test.sh":  {"org.apache.kafka.tools.ConsumerPerformance", measuringJVM, "-Xmx512M"},
 	"kafka-producer-perf-test.sh":  {"org.apache.kafka.tools.ProducerPerformance", measuringJVM, "-Xmx512M"},

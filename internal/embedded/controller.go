@@ -39,6 +39,7 @@ func newController(c *Cluster, l *link) *controller {
 		c.fake.ControlKey(key.Int16(), ctl.passOn)
 	}
 	c.fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), ctl.askForTheLastEpoch)
+	c.mendGroups()
 	return ctl
 }
 

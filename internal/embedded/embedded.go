@@ -103,7 +103,7 @@ func Start(o Options) (*Cluster, error) {
 	if o.DataDir != "" {
 		retention = dataRetentionBytes
 	}
-	versions := kversion.Tip()
+	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(describeTopicPartitions, -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
