@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/chromedp/chromedp v0.23.0
+	github.com/coder/websocket v1.8.14
 	github.com/confluentinc/confluent-kafka-go/v2 v2.15.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/lovoo/goka v1.1.16

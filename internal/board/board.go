@@ -4,8 +4,9 @@
 //
 // The board is a Kafka client like any other. It reads partitions directly,
 // joins no group, commits nothing, and changes nothing that nobody clicked. So
-// it works on the embedded cluster and on Apache Kafka alike. While no page is
-// open it asks the cluster nothing.
+// it works on the embedded cluster and on Apache Kafka alike. It watches brokers
+// and groups from its start, so that a page that is opened later tells what was;
+// while no page is open it asks every two seconds, and reads no records.
 package board
 
 import (
@@ -18,6 +19,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // portsTried is how many ports the board tries, one after the other.
@@ -46,6 +49,8 @@ type Options struct {
 
 	// Programs says by group which command starts one more member of it.
 	Programs map[string]string
+
+	client []kgo.Opt // of a test, which counts what the board asks
 }
 
 // A Board is a page that is being served.

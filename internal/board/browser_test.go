@@ -24,7 +24,7 @@ import (
 
 // long is how long a test waits for something that has to come. It only matters
 // when a test fails.
-const long = 90 * time.Second
+const long = 20 * time.Second
 
 // findChromium returns the path of a Chromium, or skips the test. In CI nothing
 // is skipped: there the browser has to be.
@@ -75,6 +75,9 @@ func startBrowser(t testing.TB) context.Context {
 			chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("disable-sync", true),
+			// A test asks how large the heap of a page is, after its garbage has gone.
+			chromedp.Flag("enable-precise-memory-info", true),
+			chromedp.Flag("js-flags", "--expose-gc"),
 			chromedp.WindowSize(1280, 720),
 			chromedp.WSURLReadTimeout(time.Minute),
 		)

@@ -23,6 +23,7 @@ type place struct {
 	addrs        []string
 	topic, group string
 	board        *Board
+	client       []kgo.Opt         // of the board
 	embedded     *embedded.Cluster // nil on Apache Kafka
 	apache       *apache.Cluster   // nil on the embedded cluster
 }
@@ -52,13 +53,19 @@ func onEachCluster(t *testing.T, test func(t *testing.T, p *place)) {
 
 func onEmbedded(t testing.TB) *place {
 	t.Helper()
+	return onEmbeddedWith(t)
+}
+
+// onEmbeddedWith is onEmbedded with options for the board's client.
+func onEmbeddedWith(t testing.TB, client ...kgo.Opt) *place {
+	t.Helper()
 	c, err := embedded.Start(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	p := newPlace(c.Addrs())
-	p.embedded = c
+	p.embedded, p.client = c, client
 	return p.serve(t)
 }
 
@@ -97,7 +104,10 @@ func newPlace(addrs []string) *place {
 // serve starts the board of the place.
 func (p *place) serve(t testing.TB) *place {
 	t.Helper()
-	o := Options{Addrs: p.addrs, Topic: p.topic, Programs: map[string]string{p.group: "go run ./02-consumer", "my-group": "go run ./02-consumer"}}
+	o := Options{
+		Addrs: p.addrs, Topic: p.topic, client: p.client,
+		Programs: map[string]string{p.group: "go run ./02-consumer", "my-group": "go run ./02-consumer"},
+	}
 	if p.embedded != nil {
 		o.Brokers = p.embedded
 	}
@@ -237,4 +247,11 @@ func (p *place) ends(t testing.TB) map[int32]int64 {
 	ends := make(map[int32]int64)
 	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
 	return ends
+}
+
+// pages is how many pages are open.
+func (b *Board) pages() int {
+	b.collector.mu.Lock()
+	defer b.collector.mu.Unlock()
+	return b.collector.pages
 }

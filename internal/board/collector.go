@@ -1,6 +1,7 @@
 package board
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,11 +22,27 @@ const (
 	lively, idle = 250 * time.Millisecond, time.Second
 	// calmAfter is how long nothing may change until the board asks less often.
 	calmAfter = 5 * time.Second
+	// unseen is the time between two questions while no page is open. The board
+	// goes on watching then, so that a page that is opened later tells what was.
+	unseen = 2 * time.Second
 	// patience is how long the board waits for an answer before it says that the
 	// cluster doesn't answer.
 	patience = 3 * time.Second
-	// mostTopics is how many topics a page offers.
-	mostTopics = 500
+	// share is how many times as long as a question took the board rests before
+	// it asks again. So it takes a small share of a processor, whatever it is told.
+	share = 10
+)
+
+// However large a cluster is, or says it is, the board shows at most so much of it at once,
+// and says how much more there is.
+const (
+	mostTopics  = 500 // in the list of topics
+	mostBrokers = 48  // on the page
+	mostLanes   = 48  // partitions of a topic on a page, which can turn to the next ones
+	mostMembers = 40  // of a group
+	// knownBrokers is how many brokers the board remembers, to tell when one goes or comes. Each of
+	// them is asked for its groups, so from a larger cluster the board doesn't want to know them.
+	knownBrokers = 1000
 )
 
 // These identify the two clusters of this repository.
@@ -46,26 +63,36 @@ type collector struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
-	poked      chan struct{}
+	poked      chan struct{} // the cluster is to be asked at once
+	regroup    chan struct{} // the groups are to be asked for at once
+	began      time.Time     // since when the board watches
 
 	mu          sync.Mutex
 	changed     chan struct{} // closed and replaced at each change
 	generation  int           // counts the changes
 	changedAt   time.Time
 	pages       int
-	opened      chan struct{} // closed when there is a page, replaced when there is none
-	asked       bool          // the cluster was asked at least once
+	asked       bool // the cluster was asked at least once
 	reachable   bool
 	cluster     string
 	controller  int32
 	brokers     map[int32]*broker
+	moreBrokers int // brokers that the cluster has beyond those
 	topics      map[string]*topicMeta
-	tails       map[string]*tail
+	tails       map[span]*tail
 	groups      map[string]*group
 	groupsAsked bool
 	events      []event
 	lastEvent   int64
-	views       map[string]*view
+	views       map[span]*view
+	moved       []move // of leaders, not long ago
+	stops       map[int32]time.Time
+}
+
+// A span is what a page shows: up to mostLanes partitions of a topic.
+type span struct {
+	topic string
+	from  int // the first partition
 }
 
 // A broker is one that the cluster has, or had since the board looks.
@@ -99,20 +126,24 @@ func newCollector(o Options) (*collector, error) {
 		programs:  o.Programs,
 		first:     o.Topic,
 		poked:     make(chan struct{}, 1),
+		regroup:   make(chan struct{}, 1),
+		began:     time.Now(),
 		changed:   make(chan struct{}),
-		opened:    make(chan struct{}),
 		brokers:   make(map[int32]*broker),
 		topics:    make(map[string]*topicMeta),
-		tails:     make(map[string]*tail),
+		tails:     make(map[span]*tail),
 		groups:    make(map[string]*group),
-		views:     make(map[string]*view),
+		views:     make(map[span]*view),
+		stops:     make(map[int32]time.Time),
 	}
+	c.options = append(c.options, o.client...)
 	var err error
 	if c.client, err = kgo.NewClient(c.options...); err != nil {
 		return nil, fmt.Errorf("making a client for the board: %w", err)
 	}
 	c.adm = kadm.NewClient(c.client)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.poke()
 	c.background.Go(c.watchCluster)
 	c.background.Go(c.watchGroups)
 	return c, nil
@@ -129,24 +160,26 @@ func (c *collector) close() {
 	}
 }
 
-// open notes that a page shows a topic. The page calls release when it is gone.
-func (c *collector) open(topic string) (release func(), err error) {
+// open notes that a page shows a span. The page calls release when it is gone.
+func (c *collector) open(s span) (release func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.tails[topic]
+	if c.pages >= mostPages {
+		return nil, fmt.Errorf("%d pages are open already: close some", mostPages)
+	}
+	t := c.tails[s]
 	if t == nil {
-		if t, err = c.newTail(topic); err != nil {
+		if t, err = c.newTail(s); err != nil {
 			return nil, err
 		}
-		c.tails[topic] = t
-		t.adopt(c.topics[topic])
+		c.tails[s] = t
+		t.adopt(c.topics[s.topic])
 	}
 	t.pages++
 	c.pages++
 	c.changedAt = time.Now() // A new page sees a lively board.
-	if c.pages == 1 {
-		close(c.opened)
-	}
+	poke(c.poked)
+	poke(c.regroup)
 	return func() { c.release(t) }, nil
 }
 
@@ -155,13 +188,10 @@ func (c *collector) release(t *tail) {
 	defer c.mu.Unlock()
 	t.pages--
 	c.pages--
-	if c.pages == 0 {
-		c.opened = make(chan struct{})
-	}
 	if t.pages == 0 {
 		t.cancel()
-		delete(c.tails, t.topic)
-		delete(c.views, t.topic)
+		delete(c.tails, t.span)
+		delete(c.views, t.span)
 		if c.ctx.Err() == nil {
 			c.background.Go(t.client.Close) // It waits for a read that is under way.
 		}
@@ -176,31 +206,28 @@ func (c *collector) change() {
 	c.changed = make(chan struct{})
 }
 
-// poke has the cluster asked at once.
-func (c *collector) poke() {
+// poke has a question asked at once.
+func poke(asker chan<- struct{}) {
 	select {
-	case c.poked <- struct{}{}:
+	case asker <- struct{}{}:
 	default:
 	}
 }
 
-// rest waits until it is time to ask again. It returns false at the end.
-func (c *collector) rest(poked <-chan struct{}, between func() time.Duration) bool {
+// poke has the cluster asked at once.
+func (c *collector) poke() { poke(c.poked) }
+
+// rest waits until it is time to ask again, after a question that took so long.
+// It returns false at the end.
+func (c *collector) rest(poked <-chan struct{}, between, took time.Duration) bool {
 	select {
-	case <-time.After(between()):
+	case <-time.After(max(between, share*took)):
 	case <-poked:
 		// However often somebody pokes, this isn't asked without a pause.
 		select {
-		case <-time.After(30 * time.Millisecond):
+		case <-time.After(max(30*time.Millisecond, share/2*took)):
 		case <-c.ctx.Done():
 		}
-	case <-c.ctx.Done():
-	}
-	c.mu.Lock()
-	opened := c.opened
-	c.mu.Unlock()
-	select {
-	case <-opened: // Without a page the board asks nothing.
 	case <-c.ctx.Done():
 	}
 	return c.ctx.Err() == nil
@@ -210,15 +237,20 @@ func (c *collector) rest(poked <-chan struct{}, between func() time.Duration) bo
 func (c *collector) between() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.changedAt) < calmAfter || !c.reachable {
+	switch {
+	case c.pages == 0:
+		return unseen
+	case time.Since(c.changedAt) < calmAfter, !c.reachable:
 		return lively
+	default:
+		return idle
 	}
-	return idle
 }
 
 // watchCluster keeps brokers and topics up to date.
 func (c *collector) watchCluster() {
-	for c.rest(c.poked, c.between) {
+	for took := time.Duration(0); c.rest(c.poked, c.between(), took); {
+		begin := time.Now()
 		ctx, cancel := context.WithTimeout(c.ctx, patience)
 		metadata, err := c.metadata(ctx)
 		cancel()
@@ -233,6 +265,10 @@ func (c *collector) watchCluster() {
 		}
 		c.rateLanes()
 		c.mu.Unlock()
+		took = time.Since(begin)
+		if err != nil {
+			took = 0 // That was waiting, and no work.
+		}
 	}
 }
 
@@ -286,6 +322,7 @@ func (c *collector) lost() {
 		if b.Up && (c.brokersOf == nil || !c.brokersOf.Running(int(b.ID))) {
 			b.Up = false
 			if c.brokersOf != nil {
+				c.stops[b.ID] = time.Now()
 				c.say(warning, "Broker %d has stopped.", b.ID)
 			}
 			c.change()
@@ -307,6 +344,7 @@ func (c *collector) adopt(m kadm.Metadata) {
 			c.say(good, "The cluster answers again.")
 		}
 		c.change()
+		poke(c.regroup)
 	}
 	if c.cluster != m.Cluster {
 		c.cluster = m.Cluster
@@ -314,8 +352,9 @@ func (c *collector) adopt(m kadm.Metadata) {
 	}
 	c.adoptBrokers(m, first)
 	c.adoptTopics(m, first)
-	for name, t := range c.tails {
-		t.adopt(c.topics[name])
+	c.tellMoves()
+	for s, t := range c.tails {
+		t.adopt(c.topics[s.topic])
 	}
 }
 
@@ -329,9 +368,14 @@ func (c *collector) adoptBrokers(m kadm.Metadata, first bool) {
 		}
 	}
 	up := make(map[int32]bool)
+	c.moreBrokers = 0
 	for _, d := range m.Brokers {
 		up[d.NodeID] = true
 		b := c.brokers[d.NodeID]
+		if b == nil && len(c.brokers) >= knownBrokers {
+			c.moreBrokers++
+			continue
+		}
 		if b == nil {
 			b = &broker{ID: d.NodeID}
 			c.brokers[d.NodeID] = b
@@ -349,7 +393,7 @@ func (c *collector) adoptBrokers(m kadm.Metadata, first bool) {
 	for _, t := range m.Topics {
 		for _, p := range t.Partitions {
 			for _, id := range p.Replicas {
-				if c.brokers[id] == nil && id >= 0 && len(c.brokers) < 1000 {
+				if c.brokers[id] == nil && id >= 0 && len(c.brokers) < knownBrokers {
 					c.brokers[id] = &broker{ID: id} // It is down, and the topics still count on it.
 				}
 			}
@@ -367,6 +411,7 @@ func (c *collector) adoptBrokers(m kadm.Metadata, first bool) {
 		case b.Up:
 			c.say(good, "Broker %d runs again.", id)
 		default:
+			c.stops[id] = time.Now()
 			c.say(warning, "Broker %d has stopped.", id)
 		}
 	}
@@ -423,16 +468,16 @@ func (c *collector) tellTopic(topic string, old, now *topicMeta) {
 	}
 	if n := len(now.partitions); n > len(old.partitions) {
 		text := fmt.Sprintf("Topic %s has %d partitions now, %d more.", name(topic), n, n-len(old.partitions))
-		if keys, moved := c.moved(topic, len(old.partitions), n); keys > 0 {
+		if keys, moved := c.rehashed(topic, len(old.partitions), n); keys > 0 {
 			text += fmt.Sprintf(" Of the %d keys on the board, %d belong to another partition from now on.", keys, moved)
 		}
 		c.say(warning, "%s", text)
 	}
-	if c.tails[topic] == nil && topic != c.first {
+	if topic != c.first && !c.looked(topic) {
 		return // Nobody looks at it: its leaders would only be noise.
 	}
 	// Partitions that have changed in the same way share a line.
-	led, without := make(map[int32][]int32), []int32(nil)
+	var without []int32
 	fell, caughtUp := make(map[int32][]int32), make(map[int32][]int32)
 	for i, p := range now.partitions {
 		if i >= len(old.partitions) {
@@ -443,7 +488,7 @@ func (c *collector) tellTopic(topic string, old, now *topicMeta) {
 			if p.Leader < 0 {
 				without = append(without, p.Partition)
 			} else {
-				led[p.Leader] = append(led[p.Leader], p.Partition)
+				c.moved = append(c.moved, move{topic, p.Partition, was.Leader, p.Leader, time.Now()})
 			}
 		}
 		if c.cluster == embeddedCluster {
@@ -459,15 +504,9 @@ func (c *collector) tellTopic(topic string, old, now *topicMeta) {
 			}
 		}
 	}
-	of := ""
-	if topic != c.first || len(c.tails) > 1 {
-		of = " of " + name(topic)
-	}
+	of := c.of(topic)
 	for _, id := range slices.Sorted(maps.Keys(fell)) {
 		c.say(warning, "Broker %d fell out of the in-sync replicas of %s%s.", id, partitions(fell[id]), of)
-	}
-	for _, id := range slices.Sorted(maps.Keys(led)) {
-		c.say(plain, "%s%s %s now led by broker %d.", capital(partitions(led[id])), of, isAre(len(led[id])), id)
 	}
 	if without != nil {
 		c.say(warning, "%s%s %s without a leader: nobody can write there or read.", capital(partitions(without)), of, isAre(len(without)))
@@ -477,11 +516,81 @@ func (c *collector) tellTopic(topic string, old, now *topicMeta) {
 	}
 }
 
-// moved counts the different keys that are shown, and those of them that belong
+// looked tells whether a page shows a topic.
+func (c *collector) looked(topic string) bool {
+	for s := range c.tails {
+		if s.topic == topic {
+			return true
+		}
+	}
+	return false
+}
+
+// of names a topic in a line of the events, if it may be unclear which one is meant.
+func (c *collector) of(topic string) string {
+	if topic == c.first && len(c.tails) <= 1 {
+		return ""
+	}
+	return " of " + name(topic)
+}
+
+// A move is that of a partition's leader from one broker to another.
+type move struct {
+	topic     string
+	partition int32
+	from, to  int32
+	at        time.Time
+}
+
+const (
+	// together is how long the end of a broker and the moves of its leaders may lie
+	// apart and still be told as one. A cluster may tell of either first.
+	together = 10 * time.Second
+	// mostMoves is how many moves are kept for that.
+	mostMoves = 10_000
+)
+
+// tellMoves says which brokers lead from now on, and because of which broker's end.
+func (c *collector) tellMoves() {
+	type reason struct {
+		topic    string
+		from, to int32
+	}
+	led := make(map[reason][]int32)
+	var later []move
+	for _, m := range c.moved {
+		stopped := time.Since(c.stops[m.from]) < together
+		waits := c.brokers[m.from] != nil && c.brokers[m.from].Up && time.Since(m.at) < idle
+		switch {
+		case stopped:
+			led[reason{m.topic, m.from, m.to}] = append(led[reason{m.topic, m.from, m.to}], m.partition)
+		case waits: // Whether its old leader has stopped is known the next time.
+			later = append(later, m)
+		default:
+			led[reason{m.topic, -1, m.to}] = append(led[reason{m.topic, -1, m.to}], m.partition)
+		}
+	}
+	c.moved = later[:min(len(later), mostMoves)]
+	for _, r := range slices.SortedFunc(maps.Keys(led), func(a, b reason) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	}) {
+		ids := led[r]
+		text := fmt.Sprintf("%s%s %s now led by broker %d", capital(partitions(ids)), c.of(r.topic), isAre(len(ids)), r.to)
+		if r.from >= 0 {
+			text += fmt.Sprintf(", because broker %d has stopped", r.from)
+		}
+		c.headline(warning, "%s.", text)
+	}
+}
+
+// rehashed counts the different keys that are shown, and those of them that belong
 // to another partition after partitions were added.
-func (c *collector) moved(topic string, before, after int) (keys, moved int) {
+func (c *collector) rehashed(topic string, before, after int) (keys, moved int) {
 	seen := make(map[uint32]bool)
-	if t := c.tails[topic]; t != nil {
+	for s, t := range c.tails {
+		if s.topic != topic {
+			continue
+		}
 		for _, l := range t.lanes {
 			for _, r := range l.records {
 				if !r.keyed || seen[r.hash] {

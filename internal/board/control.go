@@ -1,7 +1,9 @@
 package board
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -155,6 +157,7 @@ type (
 		Bytes int    `json:"bytes"`
 		Cut   bool   `json:"cut,omitempty"`   // there is more than is shown
 		Plain bool   `json:"plain,omitempty"` // shown as it is: nothing had to be replaced
+		JSON  bool   `json:"json,omitempty"`  // it is JSON, and was indented
 	}
 	headerJSON struct {
 		Key   string   `json:"key"`
@@ -237,7 +240,7 @@ func inFull(r *kgo.Record, count int) *recordJSON {
 		j.Why = []string{"This is no record of a program: it marks in this partition the end of a transaction. Consumers never see it, and it takes an offset."}
 		return j
 	}
-	j.Key, j.Value = inText(r.Key), inText(r.Value)
+	j.Key, j.Value = inText(r.Key), indented(r.Value)
 	for i, h := range r.Headers {
 		j.Bytes += len(h.Key) + len(h.Value)
 		if i < mostHeaders {
@@ -253,6 +256,60 @@ func inFull(r *kgo.Record, count int) *recordJSON {
 	}
 	j.Why = why(r.Key, r.Partition, count)
 	return j
+}
+
+// JSON that is larger or nested more deeply than this is shown as it was written.
+const mostIndented, deepest = 64 << 10, 20
+
+// indented is like inText, and lays JSON out on lines of its own, so that it can
+// be read. No number and no name in it changes.
+func indented(raw []byte) *textJSON {
+	j := inText(raw)
+	trimmed := bytes.TrimLeft(raw, " \t\r\n")
+	if j == nil || !j.Plain || len(raw) > mostIndented || len(trimmed) == 0 || trimmed[0] != '{' && trimmed[0] != '[' {
+		return j
+	}
+	depth := 0
+	for _, b := range trimmed {
+		switch b {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > deepest {
+			return j
+		}
+	}
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, trimmed, "", "  "); err != nil {
+		return j // It is no JSON.
+	}
+	shown := inText(lines.Bytes())
+	return &textJSON{Text: shown.Text, Bytes: len(raw), Cut: shown.Cut, Plain: true, JSON: lines.String() != string(raw)}
+}
+
+// keyJSON says where a key belongs.
+type keyJSON struct {
+	Key       string `json:"key"`  // as cells show it
+	Hash      uint32 `json:"hash"` // of the key
+	Partition int32  `json:"partition"`
+	Count     int    `json:"count"` // partitions of the topic
+}
+
+// key serves the partition of a key: the one that murmur2 chooses.
+func (b *Board) key(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	b.collector.mu.Lock()
+	meta := b.collector.topics[q.Get("topic")]
+	b.collector.mu.Unlock()
+	if meta == nil || len(meta.partitions) == 0 {
+		answerError(w, http.StatusNotFound, errors.New("there is no such topic"))
+		return
+	}
+	key := []byte(q.Get("key"))
+	hash, count := murmur2(key), len(meta.partitions)
+	answer(w, http.StatusOK, keyJSON{shownKey(key), hash, int32(hash % uint32(count)), count})
 }
 
 // inText makes text of bytes; nil stays nil.

@@ -8,7 +8,7 @@ import (
 )
 
 // keptEvents is how many lines the board remembers.
-const keptEvents = 40
+const keptEvents = 200
 
 // The kinds of events. The page shows them by a sign too, not by colour alone.
 const (
@@ -23,12 +23,25 @@ type event struct {
 	At     int64  `json:"at"` // milliseconds since 1970
 	Kind   string `json:"kind"`
 	Text   string `json:"text"`
+
+	// Top is whether it stays above the others for a while, although they are newer.
+	Top bool `json:"top,omitempty"`
 }
 
 // say adds an event. Names in it went through name. The caller has the lock.
 func (c *collector) say(kind, format string, args ...any) {
+	c.add(event{Kind: kind, Text: fmt.Sprintf(format, args...)})
+}
+
+// headline adds an event that stays on top for a while.
+func (c *collector) headline(kind, format string, args ...any) {
+	c.add(event{Kind: kind, Text: fmt.Sprintf(format, args...), Top: true})
+}
+
+func (c *collector) add(e event) {
 	c.lastEvent++
-	c.events = append(c.events, event{c.lastEvent, time.Now().UnixMilli(), kind, fmt.Sprintf(format, args...)})
+	e.Number, e.At = c.lastEvent, time.Now().UnixMilli()
+	c.events = append(c.events, e)
 	if n := len(c.events); n > keptEvents {
 		c.events = append([]event(nil), c.events[n-keptEvents:]...)
 	}

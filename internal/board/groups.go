@@ -64,6 +64,9 @@ func stable(state string) bool { return state == "Stable" || state == "Empty" ||
 func (c *collector) betweenGroups() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.pages == 0 {
+		return unseen
+	}
 	for _, g := range c.groups {
 		if !g.began.IsZero() && time.Since(g.began) < time.Minute {
 			return rebalancing
@@ -81,18 +84,20 @@ func (c *collector) betweenGroups() time.Duration {
 
 // watchGroups keeps groups, members and commits up to date.
 func (c *collector) watchGroups() {
-	for c.rest(nil, c.betweenGroups) {
+	for took := time.Duration(0); c.rest(c.regroup, c.betweenGroups(), took); {
 		c.mu.Lock()
-		reachable := c.reachable
+		ask := c.reachable && c.moreBrokers == 0
 		c.mu.Unlock()
-		if !reachable {
+		if !ask {
 			continue
 		}
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(c.ctx, patience)
 		groups, known, err := c.describeGroups(ctx)
 		cancel()
+		took = time.Since(begin)
 		if err != nil || c.ctx.Err() != nil {
+			took = 0
 			continue // A coordinator may be moving. What is known stays until there is an answer.
 		}
 		c.mu.Lock()
@@ -421,10 +426,10 @@ func (c *collector) tellIdle(g *group) {
 // tellLag says when a group falls behind in a partition that is shown, and when
 // it has caught up.
 func (c *collector) tellLag(g *group) {
-	for topic, t := range c.tails {
+	for s, t := range c.tails {
 		for _, l := range t.lanes {
-			key := fmt.Sprintf("%s/%d", topic, l.partition)
-			committed, ok := g.commits[topic][l.partition]
+			key := fmt.Sprintf("%s/%d", s.topic, l.partition)
+			committed, ok := g.commits[s.topic][l.partition]
 			if !ok || l.end < 0 {
 				continue
 			}

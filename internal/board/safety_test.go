@@ -350,14 +350,11 @@ func TestRefusedRequests(t *testing.T) {
 		conn.Close()
 	}
 	for deadline := time.Now().Add(long); ; time.Sleep(20 * time.Millisecond) {
-		p.board.collector.mu.Lock()
-		pages := p.board.collector.pages
-		p.board.collector.mu.Unlock()
-		if pages == 1 {
+		if p.board.pages() == 1 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d pages are open after all but one have gone", pages)
+			t.Fatalf("%d pages are open after all but one have gone", p.board.pages())
 		}
 	}
 	t.Logf("hostile requests and connections: %d", len(tries)+len(raws)-5)

@@ -38,6 +38,7 @@ func (b *Board) handler() http.Handler {
 	mux.HandleFunc("GET /{file}", b.file)
 	mux.HandleFunc("GET /stream", b.stream)
 	mux.HandleFunc("GET /record", b.record)
+	mux.HandleFunc("GET /key", b.key)
 	mux.HandleFunc("POST /do/{what}", b.do)
 	return b.guard(mux)
 }

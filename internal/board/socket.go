@@ -1,17 +1,14 @@
 package board
 
 import (
-	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
-	"encoding/binary"
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 const (
@@ -27,61 +24,29 @@ const (
 	mostPages = 60
 )
 
-// A socket is the server's side of a WebSocket (RFC 6455), as far as the board
-// needs it: it sends texts, and the page sends nothing.
+// A socket is the server's side of a WebSocket: it sends texts, and the page
+// sends nothing.
 //
 // It isn't server-sent events, because a browser opens at most six HTTP/1.1
 // connections to a server: the seventh page, and any button of the first six,
 // would wait for ever.
 type socket struct {
-	conn net.Conn
-	gone chan struct{} // closed when the page has gone
+	conn *websocket.Conn
+	gone context.Context // ended when the page has gone
 }
 
-// upgrade makes a WebSocket of a request.
+// upgrade makes a WebSocket of a request. Whether that comes from the page of
+// this board was asked before, see refuse.
 func upgrade(w http.ResponseWriter, r *http.Request) (*socket, error) {
-	key := r.Header.Get("Sec-WebSocket-Key")
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || key == "" || r.Header.Get("Sec-WebSocket-Version") != "13" {
-		http.Error(w, "This is a WebSocket for the page of the board.", http.StatusUpgradeRequired)
-		return nil, fmt.Errorf("not a WebSocket")
-	}
-	conn, buffered, err := http.NewResponseController(w).Hijack()
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		// Each page would keep tables in memory, and loopback is fast without them.
+		CompressionMode: websocket.CompressionDisabled,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("taking over the connection: %w", err)
+		return nil, fmt.Errorf("opening the connection to the page: %w", err)
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	s := &socket{conn: conn, gone: make(chan struct{})}
-	if err := s.write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n")); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	if err := conn.SetReadDeadline(time.Time{}); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("preparing the connection: %w", err)
-	}
-	go s.listen(buffered.Reader)
-	return s, nil
-}
-
-// listen reads what the page sends, until it closes the socket or sends what no
-// page of the board sends.
-func (s *socket) listen(r *bufio.Reader) {
-	defer close(s.gone)
-	for {
-		var head [2]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
-		}
-		length := int64(head[1] & 0x7f)
-		const ping, pong = 0x89, 0x8a
-		if head[0] != ping && head[0] != pong || length > 125 {
-			return // A farewell, or not ours. A browser's answer to silence is to connect again.
-		}
-		if _, err := io.CopyN(io.Discard, r, length+4); err != nil { // with the mask
-			return
-		}
-	}
+	// A page that sends anything is none of the board's: the connection is closed.
+	return &socket{conn: conn, gone: conn.CloseRead(r.Context())}, nil
 }
 
 // send sends a message as a text.
@@ -90,24 +55,9 @@ func (s *socket) send(v any) error {
 	if err != nil {
 		return fmt.Errorf("writing a message for the page: %w", err)
 	}
-	const text = 0x81
-	frame := make([]byte, 0, len(raw)+10)
-	switch n := len(raw); {
-	case n < 126:
-		frame = append(frame, text, byte(n))
-	case n < 1<<16:
-		frame = binary.BigEndian.AppendUint16(append(frame, text, 126), uint16(n))
-	default:
-		frame = binary.BigEndian.AppendUint64(append(frame, text, 127), uint64(n))
-	}
-	return s.write(append(frame, raw...))
-}
-
-func (s *socket) write(raw []byte) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return fmt.Errorf("writing to the page: %w", err)
-	}
-	if _, err := s.conn.Write(raw); err != nil {
+	ctx, cancel := context.WithTimeout(s.gone, writeTimeout)
+	defer cancel()
+	if err := s.conn.Write(ctx, websocket.MessageText, raw); err != nil {
 		return fmt.Errorf("writing to the page: %w", err)
 	}
 	return nil
@@ -123,22 +73,29 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "No topic has such a long name.", http.StatusBadRequest)
 		return
 	}
-	if !b.collector.room() {
-		http.Error(w, fmt.Sprintf("%d pages are open already: close some.", mostPages), http.StatusServiceUnavailable)
+	from := 0
+	if text := r.URL.Query().Get("from"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || n < 0 || n%mostLanes != 0 {
+			http.Error(w, fmt.Sprintf("A page begins with a partition that is a multiple of %d.", mostLanes), http.StatusBadRequest)
+			return
+		}
+		from = int(n)
+	}
+	shows := span{topic, from}
+	release, err := b.collector.open(shows)
+	if err != nil {
+		http.Error(w, capital(err.Error())+".", http.StatusServiceUnavailable)
 		return
 	}
+	defer release()
 	s, err := upgrade(w, r)
 	if err != nil {
 		return // The client has its answer, or is gone.
 	}
-	defer s.conn.Close()
-	release, err := b.collector.open(topic)
-	if err != nil {
-		return
-	}
-	defer release()
-
-	p := &page{topic: topic}
+	// The page connects again by itself: it needs no farewell, and none is waited for.
+	defer func() { _ = s.conn.CloseNow() }()
+	p := &page{span: shows}
 	hello := b.boot()
 	for {
 		begin := time.Now()
@@ -155,7 +112,7 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 			if err := s.send(message{}); err != nil {
 				return
 			}
-		case <-s.gone:
+		case <-s.gone.Done():
 			return
 		case <-b.collector.ctx.Done():
 			return
@@ -167,11 +124,4 @@ func (b *Board) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// room tells whether one more page may be opened.
-func (c *collector) room() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pages < mostPages
 }

@@ -34,8 +34,8 @@ const (
 
 // A tail reads the newest records of one topic while a page shows it.
 type tail struct {
+	span
 	collector *collector
-	topic     string
 	client    *kgo.Client // of its own: a read that waits would hold up other requests
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -46,6 +46,7 @@ type tail struct {
 	incarnation int // counted up when what was shown no longer belongs to the topic
 	lanes       []*lane
 	reading     map[int32]bool // the brokers that a goroutine reads from
+	looked      time.Time      // when the client heard of the brokers last
 }
 
 // A lane is what the board knows of one partition.
@@ -82,13 +83,21 @@ type cell struct {
 	Control bool    `json:"c,omitempty"` // a marker of a transaction, not a record
 }
 
-func (c *collector) newTail(topic string) (*tail, error) {
+func (c *collector) newTail(s span) (*tail, error) {
 	client, err := kgo.NewClient(c.options...)
 	if err != nil {
-		return nil, fmt.Errorf("reading topic %s: %w", topic, err)
+		return nil, fmt.Errorf("reading topic %s: %w", s.topic, err)
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
-	return &tail{collector: c, topic: topic, client: client, ctx: ctx, cancel: cancel, reading: make(map[int32]bool)}, nil
+	return &tail{span: s, collector: c, client: client, ctx: ctx, cancel: cancel, reading: make(map[int32]bool)}, nil
+}
+
+// within returns what the metadata says of the span's partitions.
+func (s span) within(meta *topicMeta) []kadm.PartitionDetail {
+	if meta == nil || s.from >= len(meta.partitions) {
+		return nil
+	}
+	return meta.partitions[s.from:min(s.from+mostLanes, len(meta.partitions))]
 }
 
 // adopt takes over what the metadata says about the topic, and makes sure that
@@ -101,15 +110,16 @@ func (t *tail) adopt(meta *topicMeta) {
 		}
 		return
 	}
-	if meta.id != t.id || len(meta.partitions) < len(t.lanes) {
+	partitions := t.within(meta)
+	if meta.id != t.id || len(partitions) < len(t.lanes) {
 		// The topic is another one of the same name.
 		t.lanes, t.id = nil, meta.id
 		t.incarnation++
 	}
-	for p := len(t.lanes); p < len(meta.partitions); p++ {
-		t.lanes = append(t.lanes, &lane{partition: int32(p), next: -1, end: -1})
+	for i := len(t.lanes); i < len(partitions); i++ {
+		t.lanes = append(t.lanes, &lane{partition: int32(t.from + i), next: -1, end: -1})
 	}
-	for _, p := range meta.partitions {
+	for _, p := range partitions {
 		if p.Leader >= 0 && !t.reading[p.Leader] {
 			t.reading[p.Leader] = true
 			leader := p.Leader
@@ -120,6 +130,7 @@ func (t *tail) adopt(meta *topicMeta) {
 
 // readFrom reads the partitions that a broker leads, as long as it leads any.
 func (t *tail) readFrom(broker int32) {
+	failed := time.Duration(0)
 	for t.ctx.Err() == nil {
 		read, ok := t.plan(broker)
 		if !ok {
@@ -128,8 +139,12 @@ func (t *tail) readFrom(broker int32) {
 		rest, err := t.read(broker, read)
 		if err != nil {
 			// The leader may have moved, or gone: the metadata will tell.
-			t.collector.poke()
-			rest = 200 * time.Millisecond
+			if failed++; failed < 10 {
+				t.collector.poke()
+			}
+			rest = min(failed, 10) * 200 * time.Millisecond
+		} else {
+			failed = 0
 		}
 		select {
 		case <-time.After(rest):
@@ -149,11 +164,9 @@ func (t *tail) plan(broker int32) (plan, bool) {
 	t.collector.mu.Lock()
 	defer t.collector.mu.Unlock()
 	read := plan{t.id, make(map[int32]int64)}
-	if meta := t.collector.topics[t.topic]; meta != nil {
-		for i, p := range meta.partitions {
-			if p.Leader == broker && i < len(t.lanes) {
-				read.next[int32(i)] = t.lanes[i].next
-			}
+	for i, p := range t.within(t.collector.topics[t.topic]) {
+		if p.Leader == broker && i < len(t.lanes) {
+			read.next[t.lanes[i].partition] = t.lanes[i].next
 		}
 	}
 	if len(read.next) == 0 {
@@ -168,12 +181,12 @@ func (t *tail) read(broker int32, read plan) (time.Duration, error) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(t.ctx, waitForRecords+3*time.Second)
 	defer cancel()
-	if err := t.locate(ctx, read); err != nil {
-		return 0, err
+	if err := t.locate(ctx, broker, read); err != nil {
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	response, err := fetch(ctx, t.client, broker, t.topic, read, waitForRecords)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, t.lookAround(ctx))
 	}
 	rest := pace - time.Since(begin)
 	for i := range response.Topics {
@@ -190,35 +203,83 @@ func (t *tail) read(broker int32, read plan) (time.Duration, error) {
 }
 
 // locate finds where to begin, for the partitions of which nothing was read yet.
-func (t *tail) locate(ctx context.Context, read plan) error {
-	unknown := false
-	for _, next := range read.next {
-		unknown = unknown || next < 0
+func (t *tail) locate(ctx context.Context, broker int32, read plan) error {
+	var unknown []int32
+	for p, next := range read.next {
+		if next < 0 {
+			unknown = append(unknown, p)
+		}
 	}
-	if !unknown {
+	if unknown == nil {
 		return nil
 	}
-	adm := kadm.NewClient(t.client)
-	starts, err := adm.ListStartOffsets(ctx, t.topic)
+	starts, err := t.offsets(ctx, broker, unknown, oldest)
 	if err != nil {
 		return err
 	}
-	ends, err := adm.ListEndOffsets(ctx, t.topic)
+	ends, err := t.offsets(ctx, broker, unknown, newest)
 	if err != nil {
 		return err
 	}
-	for p, next := range read.next {
-		start, _ := starts.Lookup(t.topic, p)
-		end, ok := ends.Lookup(t.topic, p)
-		switch {
-		case next >= 0:
-		case !ok || end.Err != nil || start.Err != nil:
+	for _, p := range unknown {
+		start, began := starts[p]
+		end, ended := ends[p]
+		if began && ended {
+			read.next[p] = max(start, end-kept)
+		} else {
 			delete(read.next, p)
-		default:
-			read.next[p] = max(start.Offset, end.Offset-kept)
 		}
 	}
 	return nil
+}
+
+// These stand for times: that of the oldest record, and that of the next one.
+const (
+	oldest = -2
+	newest = -1
+)
+
+// offsets asks the leader of partitions for an offset of each. One of which it
+// can't tell is left out.
+func (t *tail) offsets(ctx context.Context, broker int32, partitions []int32, at int64) (map[int32]int64, error) {
+	request := kmsg.NewPtrListOffsetsRequest()
+	asked := kmsg.NewListOffsetsRequestTopic()
+	asked.Topic = t.topic
+	for _, p := range partitions {
+		partition := kmsg.NewListOffsetsRequestTopicPartition()
+		partition.Partition, partition.Timestamp = p, at
+		asked.Partitions = append(asked.Partitions, partition)
+	}
+	request.Topics = append(request.Topics, asked)
+	response, err := request.RequestWith(ctx, t.client.Broker(int(broker)))
+	if err != nil {
+		return nil, err
+	}
+	offsets := make(map[int32]int64)
+	for _, topic := range response.Topics {
+		for _, p := range topic.Partitions {
+			if p.ErrorCode == 0 {
+				offsets[p.Partition] = p.Offset
+			}
+		}
+	}
+	return offsets, nil
+}
+
+// lookAround has the client hear of the brokers again, after one didn't answer:
+// perhaps it has come since then. Whether it has shows at the next question.
+func (t *tail) lookAround(ctx context.Context) error {
+	t.collector.mu.Lock()
+	soon := time.Since(t.looked) < 500*time.Millisecond
+	if !soon {
+		t.looked = time.Now()
+	}
+	t.collector.mu.Unlock()
+	if soon {
+		return nil // Whoever reads from another broker has just done it.
+	}
+	_, err := kadm.NewClient(t.client).BrokerMetadata(ctx)
+	return err
 }
 
 // fetch asks a broker for records, without a group.
@@ -237,9 +298,7 @@ func fetch(ctx context.Context, client *kgo.Client, broker int32, topic string, 
 	request.Topics = append(request.Topics, asked)
 	response, err := request.RequestWith(ctx, client.Broker(int(broker)))
 	if err != nil {
-		// Perhaps the client hasn't heard of this broker yet. Whether it has now shows the next time.
-		_, metadataErr := kadm.NewClient(client).BrokerMetadata(ctx)
-		return nil, errors.Join(err, metadataErr)
+		return nil, err
 	}
 	return response, kerr.ErrorForCode(response.ErrorCode)
 }
@@ -255,10 +314,11 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 	c := t.collector
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.id != read.id || int(p.Partition) >= len(t.lanes) {
+	at := int(p.Partition) - t.from
+	if t.id != read.id || at < 0 || at >= len(t.lanes) {
 		return false, nil // The topic became another one in the meantime.
 	}
-	l := t.lanes[p.Partition]
+	l := t.lanes[at]
 	if errors.Is(fetched.Err, kerr.OffsetOutOfRange) {
 		// Retention was faster, or the log is shorter than it was: look again. What
 		// is shown stays, as far as it is still in the log.
@@ -326,14 +386,20 @@ func (l *lane) rateNow(now time.Time) {
 	l.ratedEnd, l.ratedAt = l.end, now
 }
 
+// shownKey is a key as the cells of the page have it.
+func shownKey(raw []byte) string {
+	key, cut := clean(raw, shownOfKey)
+	if cut {
+		key += "…"
+	}
+	return key
+}
+
 func newRecord(seq int64, r *kgo.Record, gap bool) record {
 	c := cell{Offset: r.Offset, Gap: gap, Control: r.Attrs.IsControl()}
 	kept := record{seq: seq, offset: r.Offset}
 	if r.Key != nil && !c.Control {
-		key, cut := clean(r.Key, shownOfKey)
-		if cut {
-			key += "…"
-		}
+		key := shownKey(r.Key)
 		c.Key, c.Hash = &key, murmur2(r.Key)
 		kept.key, kept.hash, kept.keyed = key, c.Hash, true
 	}

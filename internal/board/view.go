@@ -8,10 +8,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// A view is what all pages that show one topic have in common, as JSON, at one
+// A view is what all pages that show one span have in common, as JSON, at one
 // generation of the collector. Ten pages cost one view.
 type view struct {
 	generation             int
@@ -26,12 +27,18 @@ type (
 		Reachable  bool        `json:"reachable"`
 		Addrs      string      `json:"addrs"`
 		Replicates bool        `json:"replicates"`
+		Groups     bool        `json:"groups"`  // they are asked for
 		Buttons    bool        `json:"buttons"` // brokers can be stopped from the page
 		Controller int32       `json:"controller"`
 		Brokers    []broker    `json:"brokers"`
+		Up         int         `json:"up"`    // brokers that are up, also those that aren't shown
+		Count      int         `json:"count"` // all brokers
+		Since      int64       `json:"since"` // the board watches; milliseconds since 1970
 		Topics     []topicJSON `json:"topics"`
 		More       int         `json:"more"` // topics that aren't listed
 		Topic      topicJSON   `json:"topic"`
+		From       int         `json:"from"` // the first partition that is shown
+		Most       int         `json:"most"` // how many are shown at once
 	}
 	topicJSON struct {
 		Name       string `json:"name"`
@@ -57,6 +64,7 @@ type (
 		Here    bool             `json:"here"`   // it reads the topic that is shown
 		Others  int              `json:"others"` // how many other topics it has commits or partitions in
 		Members []memberJSON     `json:"members"`
+		Count   int              `json:"count"`   // all members
 		Commits map[string]int64 `json:"commits"` // by partition of the topic
 		Command string           `json:"command"` // starts one more member
 	}
@@ -64,21 +72,22 @@ type (
 		Label  string  `json:"label"`
 		Client string  `json:"client"`
 		Host   string  `json:"host"`
-		Has    []int32 `json:"has"`    // partitions of the topic
+		Has    []int32 `json:"has"`    // partitions of the topic that are shown
+		Count  int     `json:"count"`  // partitions of the topic
 		Others int     `json:"others"` // partitions of other topics
 		Idle   string  `json:"idle,omitempty"`
 	}
 )
 
-// view returns the view of a topic. The caller has the lock.
-func (c *collector) view(topic string) *view {
-	old := c.views[topic]
+// view returns the view of a span. The caller has the lock.
+func (c *collector) view(s span) *view {
+	old := c.views[s]
 	if old != nil && old.generation == c.generation {
 		return old
 	}
 	v := &view{generation: c.generation}
 	for part, value := range map[*json.RawMessage]any{
-		&v.cluster: c.clusterJSON(topic), &v.groups: c.groupsJSON(topic), &v.lanes: c.lanesJSON(topic),
+		&v.cluster: c.clusterJSON(s), &v.groups: c.groupsJSON(s), &v.lanes: c.lanesJSON(s),
 	} {
 		raw, err := json.Marshal(value)
 		if err != nil { // Not possible for these types: the page keeps what it has.
@@ -89,16 +98,18 @@ func (c *collector) view(topic string) *view {
 		}
 		*part = raw
 	}
-	c.views[topic] = v
+	c.views[s] = v
 	return v
 }
 
-func (c *collector) clusterJSON(topic string) clusterJSON {
+func (c *collector) clusterJSON(s span) clusterJSON {
+	topic := s.topic
 	j := clusterJSON{
 		Kind: "other", Asked: c.asked, Reachable: c.reachable, Addrs: name(fmt.Sprint(c.addrs)),
-		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil,
+		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil, Groups: c.moreBrokers == 0,
 		Controller: c.controller, Brokers: []broker{}, Topics: []topicJSON{},
-		Topic: topicJSON{Name: topic, Shown: name(topic)},
+		Topic: topicJSON{Name: topic, Shown: name(topic)}, From: s.from, Most: mostLanes,
+		Count: len(c.brokers) + c.moreBrokers, Up: c.moreBrokers, Since: c.began.UnixMilli(),
 	}
 	switch {
 	case c.cluster == embeddedCluster || c.brokersOf != nil:
@@ -107,7 +118,12 @@ func (c *collector) clusterJSON(topic string) clusterJSON {
 		j.Kind = "compose"
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.brokers)) {
-		j.Brokers = append(j.Brokers, *c.brokers[id])
+		if c.brokers[id].Up {
+			j.Up++
+		}
+		if len(j.Brokers) < mostBrokers {
+			j.Brokers = append(j.Brokers, *c.brokers[id])
+		}
 	}
 	if meta := c.topics[topic]; meta != nil {
 		j.Topic.Partitions = len(meta.partitions)
@@ -125,17 +141,17 @@ func (c *collector) clusterJSON(topic string) clusterJSON {
 	return j
 }
 
-func (c *collector) lanesJSON(topic string) []laneJSON {
+func (c *collector) lanesJSON(s span) []laneJSON {
 	lanes := []laneJSON{}
-	t, meta := c.tails[topic], c.topics[topic]
-	if t == nil || meta == nil {
+	t, partitions := c.tails[s], s.within(c.topics[s.topic])
+	if t == nil {
 		return lanes
 	}
 	for i, l := range t.lanes {
-		if i >= len(meta.partitions) {
+		if i >= len(partitions) {
 			break
 		}
-		p := meta.partitions[i]
+		p := partitions[i]
 		j := laneJSON{
 			Partition: l.partition, Leader: p.Leader, Start: l.start, End: l.end,
 			Rate: significant(l.rate), Sampled: time.Since(l.sampled) < 2*time.Second,
@@ -148,12 +164,12 @@ func (c *collector) lanesJSON(topic string) []laneJSON {
 	return lanes
 }
 
-func (c *collector) groupsJSON(topic string) []groupJSON {
-	groups := []groupJSON{}
+func (c *collector) groupsJSON(s span) []groupJSON {
+	groups, topic := []groupJSON{}, s.topic
 	for _, g := range c.groups {
 		j := groupJSON{
 			Letter: g.letter, Name: name(g.name), State: g.state, Stable: stable(g.state),
-			Members: []memberJSON{}, Commits: make(map[string]int64), Command: c.programs[g.name],
+			Members: []memberJSON{}, Count: len(g.members), Commits: make(map[string]int64), Command: c.programs[g.name],
 		}
 		others := make(map[string]bool)
 		for t, commits := range g.commits {
@@ -163,23 +179,32 @@ func (c *collector) groupsJSON(topic string) []groupJSON {
 			}
 			j.Here = true
 			for p, at := range commits {
-				j.Commits[strconv.Itoa(int(p))] = at
+				if s.holds(p) {
+					j.Commits[strconv.Itoa(int(p))] = at
+				}
 			}
 		}
-		for _, m := range g.members {
-			client, host := name(m.client), name(m.host)
-			jm := memberJSON{Label: m.label, Client: client, Host: host, Has: []int32{}, Idle: c.idle(g, m)}
+		names := clientNames(g.members)
+		for i, m := range g.members {
+			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.host), Has: []int32{}, Idle: c.idle(g, m)}
 			j.Here = j.Here || slices.Contains(m.subscribed, topic)
 			for t, ps := range m.has {
 				if t == topic {
 					j.Here = true
-					jm.Has = ps
+					jm.Count = len(ps)
+					for _, p := range ps {
+						if s.holds(p) {
+							jm.Has = append(jm.Has, p)
+						}
+					}
 				} else {
 					others[t] = true
 					jm.Others += len(ps)
 				}
 			}
-			j.Members = append(j.Members, jm)
+			if i < mostMembers || len(jm.Has) > 0 {
+				j.Members = append(j.Members, jm)
+			}
 		}
 		j.Others = len(others)
 		groups = append(groups, j)
@@ -188,6 +213,31 @@ func (c *collector) groupsJSON(topic string) []groupJSON {
 		return cmp.Or(cmp.Compare(len(a.Letter), len(b.Letter)), cmp.Compare(a.Letter, b.Letter))
 	})
 	return groups
+}
+
+// holds tells whether a span has room for a partition.
+func (s span) holds(partition int32) bool {
+	return int(partition) >= s.from && int(partition) < s.from+mostLanes
+}
+
+// clientNames are the members' names, by which one can tell them apart: their
+// client ids, and where several have the same one, the end of the member's id.
+func clientNames(members []*member) []string {
+	short := make([]string, len(members))
+	count := make(map[string]int)
+	for i, m := range members {
+		// kafka-go adds the name of its library in parentheses to that of the program.
+		client, _, _ := strings.Cut(m.client, " (")
+		short[i] = name(client)
+		count[short[i]]++
+	}
+	for i, m := range members {
+		if count[short[i]] > 1 {
+			id := []rune(m.id)
+			short[i] += " …" + name(string(id[max(0, len(id)-4):]))
+		}
+	}
+	return short
 }
 
 // significant rounds a rate, so that a page isn't told of what nobody sees.
@@ -209,7 +259,7 @@ func b2i(b bool) int {
 // A page is what was sent to one open page: the next message holds only what
 // is new since then. So however slow a page is, nothing waits for it in memory.
 type page struct {
-	topic                  string
+	span
 	generation             int
 	cluster, groups, lanes string
 	incarnation            int
@@ -237,7 +287,7 @@ func (c *collector) next(p *page) (m *message, changed <-chan struct{}) {
 		return nil, c.changed
 	}
 	m = new(message)
-	v := c.view(p.topic)
+	v := c.view(p.span)
 	for _, part := range []struct {
 		now  json.RawMessage
 		sent *string
@@ -247,7 +297,7 @@ func (c *collector) next(p *page) (m *message, changed <-chan struct{}) {
 			*part.to, *part.sent = part.now, now
 		}
 	}
-	if t := c.tails[p.topic]; t != nil {
+	if t := c.tails[p.span]; t != nil {
 		if p.seen == nil || p.incarnation != t.incarnation {
 			p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
 		}

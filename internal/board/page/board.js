@@ -1,34 +1,28 @@
 // The board: what the server tells, put on the page. The server sends what is
 // new over a WebSocket; this module keeps it and redraws once a frame at most.
 
-import { $, el, text, attr, className, sync, post, plural } from "./dom.js";
-import { drawBrokers, drawGroups, chosenGroups } from "./side.js";
-import { drawLanes, moveInLanes, marks } from "./lanes.js";
-import { openDetail, closeDetail, detailIsOpen } from "./detail.js";
+import { $, el, text, attr, className, sync, post, plural, number } from "./dom.js";
+import { state, marks, seen, paused, pause, written, draw, onDraw, param, stored, store, address } from "./state.js";
+import { chosenGroups } from "./rails.js";
+import { drawBrokers } from "./brokers.js";
+import { drawGroups } from "./groups.js";
+import { drawLanes, moveInLanes, focusRecord, point } from "./lanes.js";
+import { drawEvents, speak, showEarlier, earlierIsOpen } from "./events.js";
+import { findAgain, onTurn } from "./find.js";
+import { openDetail, closeDetail } from "./detail.js";
 
 const keptRecords = 80; // of a partition, at most
-const params = new URLSearchParams(location.search);
-
-export const state = {
-  topic: params.get("topic") || "",
-  connected: false,
-  since: Date.now(), // of the connection, or of its loss
-  cluster: null,
-  groups: [],
-  lanes: [],
-  records: new Map(), // by partition, oldest first
-  events: [],
-};
+const keptEvents = 200;
 
 // ---- The connection. It comes back by itself: after an end of the board, of
 // the network or of a laptop's sleep. Each connection begins with everything.
 
 let socket = null;
 let heard = Date.now();
-let pause = 250;
+let retry = 250; // milliseconds
 
 function connect() {
-  const mine = new WebSocket(`ws://${location.host}/stream?topic=${encodeURIComponent(state.topic)}`);
+  const mine = new WebSocket(`ws://${location.host}/stream?topic=${encodeURIComponent(state.topic)}&from=${state.from}`);
   socket = mine;
   heard = Date.now();
   mine.onmessage = (message) => {
@@ -38,7 +32,7 @@ function connect() {
     if (!state.connected) {
       state.connected = true;
       state.since = Date.now();
-      pause = 250;
+      retry = 250;
     }
     draw();
   };
@@ -53,8 +47,8 @@ function lost() {
     state.connected = false;
     state.since = Date.now();
   }
-  setTimeout(connect, pause);
-  pause = Math.min(pause * 1.5, 2000);
+  setTimeout(connect, retry);
+  retry = Math.min(retry * 1.5, 2000);
   draw();
 }
 
@@ -112,30 +106,48 @@ function take(m) {
   }
   if (m.events) {
     state.events.push(...m.events);
-    state.events.splice(0, state.events.length - 40);
-    speak(m.events, Boolean(m.boot));
+    state.events.splice(0, state.events.length - keptEvents);
+    if (!m.boot) speak(m.events); // What was before isn't news.
   }
 }
 
 // ---- Drawing.
 
-let waiting = false;
+// readable is the shortest time in milliseconds between two drawings while records
+// come faster than anybody reads them: cells stand still for so long.
+const readable = 500;
+const fast = 8; // records a second in a lane
 
-export function draw() {
+let waiting = false;
+let drawn = 0; // when, and how long it took
+let took = 0;
+
+onDraw(() => {
   if (waiting) return;
   waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    drawTop();
-    drawBrokers(state);
-    drawGroups(state);
-    drawLanes(state);
-    drawEvents();
-    drawControls();
-  });
+  // However much there is to draw, most of the time stays for the browser itself.
+  let rest = 4 * took;
+  if (state.lanes.some((l) => l.rate > fast)) rest = Math.max(rest, readable);
+  rest -= performance.now() - drawn;
+  if (rest > 0) setTimeout(requestAnimationFrame, rest, drawAll);
+  else requestAnimationFrame(drawAll);
+});
+
+function drawAll() {
+  waiting = false;
+  drawn = performance.now();
+  const shown = seen();
+  drawTop(shown);
+  drawBrokers(shown);
+  drawGroups(shown);
+  drawLanes(shown);
+  drawEvents(shown);
+  drawControls();
+  findAgain();
+  took = performance.now() - drawn;
 }
 
-function drawTop() {
+function drawTop(shown) {
   const c = state.cluster;
   let words = "connecting …";
   let bad = false;
@@ -150,11 +162,17 @@ function drawTop() {
       ? "All brokers are stopped: nobody can write or read. Start one."
       : "The cluster doesn't answer. The board goes on asking.";
   } else if (c && c.asked) {
-    const up = c.brokers.filter((b) => b.up).length;
     const kind = { embedded: "embedded cluster", compose: "Apache Kafka (docker-compose.yml)", other: "Kafka" }[c.kind];
-    words = `live · ${kind} · ${up} of ${plural(c.brokers.length, "broker")} up`;
+    const brokers = `${number(c.up)} of ${plural(c.count, "broker")} up`;
+    words = projector ? `live · ${brokers}` : `live · ${kind} · ${brokers}`;
   }
-  className($("state"), "state", bad && "bad");
+  if (paused() && !bad) {
+    const later = written(state) - written(shown);
+    words = later > 0 ? `paused · ${plural(later, "record")} since` : "paused";
+  }
+  attr($("pause"), "aria-pressed", String(paused()));
+  text($("pause"), paused() ? "Go on" : "Pause");
+  className($("state"), "state", bad ? "bad" : paused() && "paused");
   text($("state"), words);
   attr(document.body, "data-live", String(state.connected && Boolean(c && c.reachable)));
 
@@ -163,54 +181,19 @@ function drawTop() {
   const topics = [...c.topics];
   if (!topics.some((t) => t.name === c.topic.name)) topics.unshift(c.topic);
   if (document.activeElement !== select) {
+    if (c.more) topics.push({ name: " ", more: `${number(c.more)} more: add ?topic=name to the address` });
     sync(select, topics, (t) => t.name, (t) => {
       const option = el("option");
+      option.disabled = Boolean(t.more);
       option.value = t.name;
       return option;
     }, (option, t) => {
-      text(option, t.partitions ? `${t.shown} · ${t.partitions}` : `${t.shown} (not there)`);
+      text(option, t.more || (t.partitions ? `${t.shown} · ${t.partitions}` : `${t.shown} (not there)`));
       const selected = t.name === c.topic.name;
       if (option.selected !== selected) option.selected = selected;
     });
-    attr(select, "title", c.more ? `${c.more} more topics are not listed` : null);
+    attr(select, "title", "This page's address can name a topic, too: ?topic=its-name");
   }
-}
-
-const signs = { good: "✓", warning: "!", plain: "·" };
-
-function drawEvents() {
-  const newest = state.events.slice(-8).reverse();
-  sync($("events"), newest, (e) => `${e.n}-${e.at}`, (e) => {
-    const time = el("time", "", new Date(e.at).toLocaleTimeString("en-GB"));
-    const line = el("li", e.kind, el("span", "sign", signs[e.kind] || "·"), time, el("span", "text theirs", e.text));
-    line.title = e.text;
-    return line;
-  });
-  // A line that doesn't fit as a whole isn't shown at all.
-  const box = $("events");
-  const bottom = box.clientHeight + 1;
-  for (const line of box.children) line.classList.toggle("out", line.offsetTop - box.offsetTop + line.offsetHeight > bottom);
-  if (!newest.length && !$("events").children.length) {
-    const line = el("li", "plain", el("span", "sign", "·"), el("span"), el("span", "text", "Nothing has happened since the board began to look."));
-    line.dataset.item = "none";
-    $("events").append(line);
-  }
-}
-
-// A screen reader is told of events at a pace that it can follow.
-let unspoken = [];
-let speaking = null;
-
-function speak(events, first) {
-  if (first) return; // What was before isn't news.
-  unspoken.push(...events.map((e) => e.text));
-  if (unspoken.length > 4) unspoken = unspoken.slice(-4);
-  if (speaking) return;
-  speaking = setTimeout(() => {
-    speaking = null;
-    text($("spoken"), unspoken.join(" "));
-    unspoken = [];
-  }, 700);
 }
 
 // ---- The controls.
@@ -271,44 +254,43 @@ function calm() {
 
 $("topic").addEventListener("change", () => {
   state.topic = $("topic").value;
-  const url = new URL(location.href);
-  url.searchParams.set("topic", state.topic);
-  history.replaceState(null, "", url);
+  chosenGroups.clear();
+  $("topic").blur();
+  turn(0);
+});
+
+// turn shows the partitions from a number on.
+function turn(from) {
+  state.from = from;
   state.lanes = [];
   state.records.clear();
-  chosenGroups.clear();
+  address({ topic: state.topic, from: from || "" });
+  pause(false);
   closeDetail();
-  $("topic").blur();
   reconnect();
+}
+
+$("turn-back").addEventListener("click", () => turn(Math.max(0, state.from - state.cluster.most)));
+$("turn-on").addEventListener("click", () => turn(state.from + state.cluster.most));
+onTurn(turn);
+
+$("pause").addEventListener("click", () => {
+  pause(!paused());
+  draw();
 });
 
 // ---- How it looks.
 
-function stored(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null; // The browser keeps nothing for this page.
-  }
-}
-
-function store(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // Then it holds until the page is closed.
-  }
-}
-
-let theme = params.get("theme") || stored("theme") || "auto";
-let projector = (params.get("view") || stored("view")) === "projector";
+let theme = param("theme") || stored("theme") || "auto";
+let projector = (param("view") || stored("view")) === "projector";
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
 function look() {
   const dark = theme === "dark" || (theme === "auto" && darkSystem.matches);
   attr(document.documentElement, "data-theme", dark ? "dark" : "light");
   attr(document.documentElement, "data-projector", projector ? "" : null);
-  text($("theme"), `Theme: ${theme}`);
+  text($("theme").lastElementChild, theme);
+  attr($("theme"), "aria-label", `Theme: ${theme}`);
   attr($("projector"), "aria-pressed", String(projector));
   draw();
 }
@@ -333,8 +315,19 @@ $("lanes").addEventListener("click", (event) => {
   if (cell) openDetail(state, Number(cell.dataset.partition), Number(cell.dataset.offset));
 });
 $("lanes").addEventListener("keydown", moveInLanes);
+for (const kind of ["mouseover", "focusin"]) $("lanes").addEventListener(kind, (event) => point(event.target.closest(".cell")));
+$("lanes").addEventListener("mouseleave", () => point(null));
+
+function leaveDetail() {
+  const was = closeDetail();
+  if (was) focusRecord(was.p, was.o);
+}
+
+$("detail-close").addEventListener("click", leaveDetail);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && detailIsOpen()) closeDetail();
+  if (event.key !== "Escape") return;
+  if (marks.opened) leaveDetail();
+  else if (earlierIsOpen()) showEarlier(false);
 });
 
 look();

@@ -1,17 +1,11 @@
 // One record in full, read from the log when somebody asks for it.
 
-import { $, el, text, number, plural } from "./dom.js";
-import { draw } from "./board.js";
-import { focusRecord } from "./lanes.js";
-
-let shown = null; // { p, o }
-
-export const detailOf = () => shown;
-export const detailIsOpen = () => shown !== null;
+import { $, el, text, ask, number, plural } from "./dom.js";
+import { marks, draw } from "./state.js";
 
 export async function openDetail(state, p, o) {
-  shown = { p, o };
-  const mine = shown;
+  const mine = { p, o };
+  marks.opened = mine;
   text($("detail-title"), `Partition ${p}, offset ${o}`);
   $("detail-body").replaceChildren(el("p", "note", "Reading it from the log …"));
   $("detail").hidden = false;
@@ -19,23 +13,20 @@ export async function openDetail(state, p, o) {
   draw();
   let body;
   try {
-    const query = new URLSearchParams({ topic: state.cluster.topic.name, partition: p, offset: o });
-    const answer = await fetch(`/record?${query}`);
-    const record = await answer.json();
-    body = answer.ok ? describe(record) : el("p", "note", record.error);
-  } catch {
-    body = el("p", "note", "The board can't be reached.");
+    body = describe(await ask("record", { topic: state.cluster.topic.name, partition: p, offset: o }));
+  } catch (err) {
+    body = el("p", "note", err instanceof TypeError ? "The board can't be reached." : String(err.message));
   }
-  if (shown === mine) $("detail-body").replaceChildren(body);
+  if (marks.opened === mine) $("detail-body").replaceChildren(body);
 }
 
+// closeDetail closes it, and returns the record that was shown.
 export function closeDetail() {
-  if (!shown) return;
-  const { p, o } = shown;
-  shown = null;
+  const was = marks.opened;
+  marks.opened = null;
   $("detail").hidden = true;
-  focusRecord(p, o);
   draw();
+  return was;
 }
 
 function describe(r) {
@@ -64,8 +55,7 @@ function bytes(value, none) {
   const notes = [];
   if (value.cut) notes.push(`the beginning of ${number(value.bytes)} bytes`);
   if (!value.plain && value.bytes) notes.push("not all of it is text: other bytes are shown by their numbers");
+  if (value.json) notes.push("it is JSON, and laid out on lines here");
   if (value.bytes === 0) return [el("span", "note", "empty, 0 bytes")];
   return [el("pre", "", value.text), notes.length ? el("p", "note", notes.join("; ")) : null];
 }
-
-$("detail-close").addEventListener("click", closeDetail);

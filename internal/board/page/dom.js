@@ -60,7 +60,16 @@ export function sync(parent, items, keyOf, make, update) {
   }
 }
 
-export const number = (n) => n.toLocaleString("en-US");
+const digits = new Intl.NumberFormat("en-US");
+const rounded = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
+
+export const number = (n) => digits.format(n);
+
+// brief shortens a number that would take more room than there is beside a lane.
+export const brief = (n) => (n < 100_000 ? number(n) : rounded.format(n));
+
+// few lists numbers, or counts them if there are many.
+export const few = (list, word) => (list.length > 8 ? plural(list.length, word) : list.join(", "));
 
 // plural writes "1 record" or "2 records".
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -76,8 +85,17 @@ export async function post(what, order) {
     },
     body: JSON.stringify(order),
   });
+  return (await bodyOf(answer)).done;
+}
+
+// ask asks the board for something.
+export async function ask(what, query) {
+  return bodyOf(await fetch(`/${what}?${new URLSearchParams(query)}`));
+}
+
+async function bodyOf(answer) {
   const type = answer.headers.get("Content-Type") || "";
   const body = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
   if (!answer.ok) throw new Error(body.error);
-  return body.done;
+  return body;
 }
