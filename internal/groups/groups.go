@@ -6,7 +6,6 @@ package groups
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -129,7 +128,7 @@ func (g Group) Lag() (total int64, unknown int) {
 
 // Names returns a name for each member, in the order of members. It is the
 // client id, by which somebody finds the program that runs; where several have
-// the same one, a piece of the member's id tells them apart.
+// the same one, the instance id or the end of the member's id tells them apart.
 func Names(members []Member) []string {
 	same := make(map[string]int)
 	for _, m := range members {
@@ -139,18 +138,20 @@ func Names(members []Member) []string {
 	for _, m := range members {
 		name := m.name()
 		if same[name] > 1 {
-			name = fmt.Sprintf("%s (%s)", name, m.mark())
+			name += " …" + m.mark()
 		}
 		names = append(names, name)
 	}
 	return names
 }
 
+// name is the client id without the library that kafka-go names in parentheses.
 func (m Member) name() string {
-	if m.ClientID == "" {
-		return "a member without a client id"
+	program, _, _ := strings.Cut(m.ClientID, " (")
+	if program == "" {
+		return "no client id"
 	}
-	return m.ClientID
+	return program
 }
 
 // mark is what tells the member from others with the same client id.
@@ -158,17 +159,9 @@ func (m Member) mark() string {
 	if m.InstanceID != "" {
 		return m.InstanceID
 	}
-	// A member's id is often the client id and something unique behind it.
-	unique := strings.TrimPrefix(m.ID, m.ClientID+"-")
-	const enough = 8
-	if len(unique) > enough && isHex(unique[:enough]) {
-		return unique[:enough]
-	}
-	return unique
-}
-
-func isHex(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }) < 0
+	const enough = 4
+	id := []rune(strings.TrimRight(m.ID, "=")) // franz-go's ids are in base64.
+	return string(id[max(0, len(id)-enough):])
 }
 
 // sort puts members and offsets into their order.

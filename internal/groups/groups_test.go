@@ -340,17 +340,16 @@ func TestHundredGroups(t *testing.T) {
 // Names are client ids, and told apart where that isn't enough.
 func TestNames(t *testing.T) {
 	t.Parallel()
+	const library = "02-consumer@laptop (github.com/segmentio/kafka-go)"
 	got := Names([]Member{
 		{ClientID: "one", ID: "one-1"},
-		{ClientID: "two", ID: "two-0123abcd-0000-0000"},
-		{ClientID: "two", ID: "two-4567abcd-0000-0000"},
-		{ClientID: "two", ID: "anything", InstanceID: "seat-1"},
+		{ClientID: library, ID: "02-consumer@laptop-1111-aaaa"},
+		{ClientID: library, ID: "02-consumer@laptop-2222-bbbb"},
+		{ClientID: library, ID: "anything", InstanceID: "seat-1"},
 		{ClientID: "", ID: "x"},
-		{ClientID: "", ID: "y"},
 	})
 	want := []string{
-		"one", "two (0123abcd)", "two (4567abcd)", "two (seat-1)",
-		"a member without a client id (x)", "a member without a client id (y)",
+		"one", "02-consumer@laptop …aaaa", "02-consumer@laptop …bbbb", "02-consumer@laptop …seat-1", "no client id",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the names are %q, want %q", got, want)
