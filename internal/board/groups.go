@@ -376,6 +376,8 @@ func (c *collector) idle(g *group, m *member) string {
 		return "the topic it wants doesn't exist"
 	case g.kind != groups.Share && len(g.members) > available && available > 0:
 		return fmt.Sprintf("%d members share %d partitions, and each partition has one owner", len(g.members), available)
+	case g.kind == groups.Share:
+		return "the cluster has given it no partition yet"
 	default:
 		return "the group gave it no partition"
 	}
@@ -383,6 +385,9 @@ func (c *collector) idle(g *group, m *member) string {
 
 // tellIdle says once that a member has nothing to do.
 func (c *collector) tellIdle(g *group) {
+	if g.kind == groups.Share {
+		return // There is a partition for everybody, since it can be shared: it comes in a moment.
+	}
 	here := make(map[string]bool)
 	for _, m := range g.members {
 		here[m.ID] = true

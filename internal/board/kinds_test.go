@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,7 +51,12 @@ func TestPageShowsEachKindOfGroup(t *testing.T) {
 // consumeWith adds a member to a group of any kind, which reads until the test ends.
 func (p *place) consumeWith(t testing.TB, clientID string, group ...kgo.Opt) {
 	t.Helper()
-	client := lab.Client(t, p.addrs, append(group, kgo.ClientID(clientID), kgo.ConsumeTopics(p.topic))...)
+	client := lab.Client(t, p.addrs, append(group,
+		kgo.ClientID(clientID),
+		kgo.ConsumeTopics(p.topic),
+		kgo.AutoCommitInterval(300*time.Millisecond),
+		kgo.FetchMaxWait(200*time.Millisecond), // A share group's member acknowledges with its next fetch.
+	)...)
 	go func() {
 		for !client.PollFetches(t.Context()).IsClientClosed() && t.Context().Err() == nil {
 		}
