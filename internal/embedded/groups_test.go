@@ -38,18 +38,22 @@ func describe(ctx context.Context, cl *kgo.Client, group string, version int16) 
 	if answer.Version != version {
 		return nil, fmt.Errorf("the answer is in version %d, want %d", answer.Version, version)
 	}
-	for _, g := range answer.Groups {
-		err := kerr.ErrorForCode(g.ErrorCode)
-		if err != nil || len(g.Members) != 1 {
-			return nil, fmt.Errorf("%d members of %s; %w", len(g.Members), group, err)
-		}
-		counts := make(map[string]int)
-		for _, t := range g.Members[0].Assignment.TopicPartitions {
-			counts[t.Topic] += len(t.Partitions)
-		}
-		return counts, nil
+	if len(answer.Groups) != 1 {
+		return nil, fmt.Errorf("there are answers for %d groups, not for %s alone", len(answer.Groups), group)
 	}
-	return nil, fmt.Errorf("no answer for %s", group)
+	g := answer.Groups[0]
+	err = kerr.ErrorForCode(g.ErrorCode)
+	if err != nil {
+		return nil, err
+	}
+	if len(g.Members) != 1 {
+		return nil, fmt.Errorf("%s has %d members", group, len(g.Members))
+	}
+	counts := make(map[string]int)
+	for _, t := range g.Members[0].Assignment.TopicPartitions {
+		counts[t.Topic] += len(t.Partitions)
+	}
+	return counts, nil
 }
 
 // untilAssigned waits until the only member of a group has so many partitions by topic.
