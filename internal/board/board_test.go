@@ -262,7 +262,7 @@ func TestBrokerDies(t *testing.T) {
 			page.resize(size.width, size.height, !size.phone)
 			page.save(fmt.Sprintf("apache-broker-down-%d", size.width))
 			var cut []string
-			page.eval(`[...document.querySelectorAll(".lane .out, .lane .led, .broker .does, .broker .what")].filter((n) => n.checkVisibility() && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)`, &cut)
+			page.eval(`[...document.querySelectorAll(".lane .out, .lane .led, .broker .does, .broker .what, .state, .top label, .top button")].filter((n) => n.checkVisibility() && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)`, &cut)
 			if len(cut) > 0 {
 				t.Errorf("at %d × %d is cut off: %q", size.width, size.height, cut)
 			}
@@ -372,11 +372,7 @@ func TestClusterGoneAndBack(t *testing.T) {
 		p.write(t, numbered(12)...)
 		page.untilSeen("what came later", func(s shown) bool { return records(s) == 24 })
 		// Its line may have gone up and out of sight already: many events follow it.
-		p.board.collector.mu.Lock()
-		defer p.board.collector.mu.Unlock()
-		if !slices.ContainsFunc(p.board.collector.events, func(e event) bool { return e.Text == "The cluster answers again." }) {
-			t.Errorf("no event says that the cluster answers again: %v", p.board.collector.events)
-		}
+		p.happened(t, "The cluster answers again.")
 	})
 }
 

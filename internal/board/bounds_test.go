@@ -143,10 +143,7 @@ func TestFiveHundredPartitions(t *testing.T) {
 	if page.eval(`location.search`, &address); !strings.Contains(address, "from=480") {
 		t.Errorf("the page's address is %s", address)
 	}
-	p.board.collector.mu.Lock()
-	tails := len(p.board.collector.tails)
-	p.board.collector.mu.Unlock()
-	if tails != 1 {
-		t.Errorf("one page is open, and the board reads for %d", tails)
+	if n := p.board.collector.tails.count(); n != 1 {
+		t.Errorf("one page is open, and the board reads for %d", n)
 	}
 }

@@ -375,7 +375,7 @@ func (p *tab) untilSeen(what string, seen func(shown) bool) shown {
 		}
 		if time.Since(begin) > long {
 			p.save("failed-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
-			p.t.Fatalf("waited %v in vain until the page shows %s; it shows %+v", long, what, s)
+			p.t.Fatalf("waited %v in vain until the page shows %s; it shows %.4000s", long, what, fmt.Sprintf("%+v", s))
 		}
 		time.Sleep(30 * time.Millisecond)
 	}

@@ -251,7 +251,5 @@ func (p *place) ends(t testing.TB) map[int32]int64 {
 
 // pages is how many pages are open.
 func (b *Board) pages() int {
-	b.collector.mu.Lock()
-	defer b.collector.mu.Unlock()
-	return b.collector.pages
+	return b.collector.audience.count()
 }

@@ -60,7 +60,7 @@ func (c *control) send(ctx context.Context, o order) (position, error) {
 	if err := client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return position{}, fmt.Errorf("the record was not acknowledged: %w", err)
 	}
-	c.collector.tell(good, "The record from this page, %s, lies in partition %d at offset %d.", key, r.Partition, r.Offset)
+	c.collector.journal.say(good, "The record from this page, %s, lies in partition %d at offset %d.", key, r.Partition, r.Offset)
 	return position{r.Partition, r.Offset}, nil
 }
 
@@ -109,7 +109,7 @@ func (c *control) stop(id int) error {
 		return errElsewhere
 	}
 	err := c.brokers.StopBroker(id)
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return err
 }
 
@@ -118,7 +118,7 @@ func (c *control) start(id int) error {
 		return errElsewhere
 	}
 	err := c.brokers.StartBroker(id)
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return err
 }
 
@@ -142,7 +142,7 @@ func (c *control) addPartition(ctx context.Context, o order) error {
 		c.producer.ForceMetadataRefresh()
 	}
 	c.mu.Unlock()
-	c.collector.poke()
+	c.collector.cluster.poke()
 	return nil
 }
 
@@ -197,9 +197,7 @@ func (b *Board) record(w http.ResponseWriter, r *http.Request) {
 
 // readRecord reads one record from the log of its partition.
 func (c *collector) readRecord(ctx context.Context, topic string, partition int32, offset int64) (*recordJSON, error) {
-	c.mu.Lock()
-	meta := c.topics[topic]
-	c.mu.Unlock()
+	meta := c.cluster.now().topics[topic]
 	if meta == nil || int(partition) >= len(meta.partitions) {
 		return nil, errors.New("there is no such partition")
 	}
@@ -300,9 +298,7 @@ type keyJSON struct {
 // key serves the partition of a key: the one that murmur2 chooses.
 func (b *Board) key(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	b.collector.mu.Lock()
-	meta := b.collector.topics[q.Get("topic")]
-	b.collector.mu.Unlock()
+	meta := b.collector.cluster.now().topics[q.Get("topic")]
 	if meta == nil || len(meta.partitions) == 0 {
 		answerError(w, http.StatusNotFound, errors.New("there is no such topic"))
 		return

@@ -2,6 +2,8 @@ package board
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -28,31 +30,47 @@ type event struct {
 	Top bool `json:"top,omitempty"`
 }
 
-// say adds an event. Names in it went through name. The caller has the lock.
-func (c *collector) say(kind, format string, args ...any) {
-	c.add(event{Kind: kind, Text: fmt.Sprintf(format, args...)})
+// A journal is what has happened.
+type journal struct {
+	audience *audience
+
+	mu     sync.Mutex
+	events []event // the newest keptEvents, oldest first
+	last   int64   // the number of the newest
+}
+
+// say adds an event. Names in it went through name.
+func (j *journal) say(kind, format string, args ...any) {
+	j.add(event{Kind: kind, Text: fmt.Sprintf(format, args...)})
 }
 
 // headline adds an event that stays on top for a while.
-func (c *collector) headline(kind, format string, args ...any) {
-	c.add(event{Kind: kind, Text: fmt.Sprintf(format, args...), Top: true})
+func (j *journal) headline(kind, format string, args ...any) {
+	j.add(event{Kind: kind, Text: fmt.Sprintf(format, args...), Top: true})
 }
 
-func (c *collector) add(e event) {
-	c.lastEvent++
-	e.Number, e.At = c.lastEvent, time.Now().UnixMilli()
-	c.events = append(c.events, e)
-	if n := len(c.events); n > keptEvents {
-		c.events = append([]event(nil), c.events[n-keptEvents:]...)
+func (j *journal) add(e event) {
+	j.mu.Lock()
+	j.last++
+	e.Number, e.At = j.last, time.Now().UnixMilli()
+	j.events = append(j.events, e)
+	if n := len(j.events); n > keptEvents {
+		j.events = slices.Clone(j.events[n-keptEvents:])
 	}
-	c.change()
+	j.mu.Unlock()
+	j.audience.change()
 }
 
-// tell does the same for a caller without the lock.
-func (c *collector) tell(kind, format string, args ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.say(kind, format, args...)
+// since returns the events after a number, and the number of the newest.
+func (j *journal) since(number int64) (events []event, last int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.events {
+		if e.Number > number {
+			events = append(events, e)
+		}
+	}
+	return events, j.last
 }
 
 func capital(s string) string {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kafka-with-go/internal/groups"
@@ -23,6 +24,19 @@ const (
 
 // mostMeasured is how many partitions a topic may have for the board to ask where they end.
 const mostMeasured = 1000
+
+// A groupWatch asks for groups, members and commits, and tells what has become of them.
+type groupWatch struct {
+	*link
+	*journal
+	cluster *clusterWatch
+	tails   *tails // where the partitions that are shown end
+	poked   chan struct{}
+
+	mu     sync.Mutex
+	groups map[string]*group
+	asked  bool // at least once
+}
 
 // A group is what the board knows of a group.
 type group struct {
@@ -56,35 +70,30 @@ type member struct {
 // stable tells whether the group's members have their partitions.
 func stable(state string) bool { return state == "Stable" || state == "Empty" || state == "Dead" }
 
-// betweenGroups is the time from one question about groups to the next.
-func (c *collector) betweenGroups() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pages == 0 {
+// pace is the time from one question about groups to the next.
+func (c *groupWatch) pace() time.Duration {
+	pace := c.audience.pace()
+	if pace == unseen {
 		return unseen
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, g := range c.groups {
 		if !g.began.IsZero() && time.Since(g.began) < time.Minute {
 			return rebalancing
 		}
 	}
-	between := idle
-	if time.Since(c.changedAt) < calmAfter {
-		between = lively
-	}
 	if len(c.groups) > 30 {
-		between *= 2
+		pace *= 2
 	}
-	return between
+	return pace
 }
 
-// watchGroups keeps groups, members and commits up to date.
-func (c *collector) watchGroups() {
-	for took := time.Duration(0); c.rest(c.regroup, c.betweenGroups(), took); {
-		c.mu.Lock()
-		ask := c.reachable && c.moreBrokers == 0
-		c.mu.Unlock()
-		if !ask {
+// watch keeps groups, members and commits up to date.
+func (c *groupWatch) watch() {
+	for took := time.Duration(0); c.rest(c.poked, c.pace(), took); {
+		state := c.cluster.now()
+		if !state.reachable || state.moreBrokers > 0 {
 			continue
 		}
 		begin := time.Now()
@@ -95,24 +104,25 @@ func (c *collector) watchGroups() {
 			continue // A coordinator may be moving. What is known stays until there is an answer.
 		}
 		c.mu.Lock()
-		c.adoptGroups(answers, begin)
+		changed := c.adoptGroups(answers, begin)
 		c.mu.Unlock()
+		// Only now, since a page that is told looks at once.
+		if changed {
+			c.audience.change()
+		}
 	}
 }
 
 // askForGroups asks for the groups, and where a commit seems to lie beyond the
 // end of a log, for that end: what a page knows of it may be a moment old.
-func (c *collector) askForGroups() ([]groups.Group, error) {
+func (c *groupWatch) askForGroups() ([]groups.Group, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	answers, _, err := groups.Ask(ctx, c.client, mostGroups)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	topics := c.seemBeyond(answers)
-	c.mu.Unlock()
-	err = groups.Measure(ctx, c.client, answers, topics...)
+	err = groups.Measure(ctx, c.client, answers, c.seemBeyond(answers)...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,26 +130,15 @@ func (c *collector) askForGroups() ([]groups.Group, error) {
 }
 
 // seemBeyond returns the topics that are shown, and in which a group has
-// committed more than the board knows. The caller has the lock.
-func (c *collector) seemBeyond(answers []groups.Group) []string {
-	ends := make(map[string]map[int32]int64)
-	for s, t := range c.tails {
-		meta := c.topics[s.topic]
-		if meta == nil || len(meta.partitions) > mostMeasured {
-			continue
-		}
-		if ends[s.topic] == nil {
-			ends[s.topic] = make(map[int32]int64)
-		}
-		for _, l := range t.lanes {
-			ends[s.topic][l.partition] = l.end
-		}
-	}
+// committed more than the board knows.
+func (c *groupWatch) seemBeyond(answers []groups.Group) []string {
+	topics, ends := c.cluster.now().topics, c.tails.ends()
 	seem := make(map[string]bool)
 	for _, g := range answers {
 		for _, o := range g.Offsets {
-			end, known := ends[o.Topic][o.Partition]
-			if known && end >= 0 && o.Committed > end {
+			end, known := ends[spot{o.Topic, o.Partition}]
+			meta := topics[o.Topic]
+			if known && o.Committed > end && meta != nil && len(meta.partitions) <= mostMeasured {
 				seem[o.Topic] = true
 			}
 		}
@@ -148,12 +147,9 @@ func (c *collector) seemBeyond(answers []groups.Group) []string {
 }
 
 // adoptGroups takes over what the cluster said. The caller has the lock.
-func (c *collector) adoptGroups(answers []groups.Group, asked time.Time) {
-	first := !c.groupsAsked
-	if first {
-		c.groupsAsked = true
-		c.change()
-	}
+func (c *groupWatch) adoptGroups(answers []groups.Group, asked time.Time) (changed bool) {
+	first := !c.asked
+	c.asked, changed = true, first
 	known := make(map[string]bool)
 	for _, d := range answers {
 		known[d.Name] = true
@@ -172,25 +168,29 @@ func (c *collector) adoptGroups(answers []groups.Group, asked time.Time) {
 				idleTold:   make(map[string]bool),
 			}
 			c.groups[d.Name] = g
-			c.change()
+			changed = true
 			if !first {
 				c.say(good, "Group %s has appeared.", name(g.name))
 			}
 		}
-		c.adoptGroup(g, d, fresh && first, asked)
+		if c.adoptGroup(g, d, fresh && first, asked) {
+			changed = true
+		}
 		c.tellLag(g)
 		c.tellBeyond(g)
 	}
 	for _, groupName := range slices.Sorted(maps.Keys(c.groups)) {
 		if !known[groupName] {
 			delete(c.groups, groupName)
+			changed = true
 			c.say(plain, "Group %s is gone.", name(groupName))
 		}
 	}
+	return changed
 }
 
 // freeLetter returns the first of A, B, …, Z, AA, … that no group has.
-func (c *collector) freeLetter() string {
+func (c *groupWatch) freeLetter() string {
 	taken := make(map[string]bool)
 	for _, g := range c.groups {
 		taken[g.letter] = true
@@ -208,19 +208,17 @@ func (c *collector) freeLetter() string {
 
 // adoptGroup takes over what the cluster said of one group, and says in plain
 // words what that means.
-func (c *collector) adoptGroup(g *group, d groups.Group, silent bool, asked time.Time) {
+func (c *groupWatch) adoptGroup(g *group, d groups.Group, silent bool, asked time.Time) (changed bool) {
 	last := g.askedAt
 	if last.IsZero() {
 		last = asked.Add(-idle) // The group came since the last question.
 	}
 	g.askedAt = asked
 	before := g.assignment()
-	if g.state != d.State || g.kind != d.Kind {
-		c.change()
-	}
+	changed = g.state != d.State || g.kind != d.Kind
 	g.state, g.kind = d.State, d.Kind
 	if g.adoptOffsets(d) {
-		c.change()
+		changed = true
 	}
 
 	joined, left := g.adoptMembers(d.Members)
@@ -233,9 +231,7 @@ func (c *collector) adoptGroup(g *group, d groups.Group, silent bool, asked time
 		}
 	}
 	after := g.assignment()
-	if len(joined)+len(left) > 0 || !maps.Equal(before, after) {
-		c.change()
-	}
+	changed = changed || len(joined)+len(left) > 0 || !maps.Equal(before, after)
 	if len(g.members) == 0 {
 		g.counted = 0
 	}
@@ -256,7 +252,7 @@ func (c *collector) adoptGroup(g *group, d groups.Group, silent bool, asked time
 		// It went too fast to be seen; it lies between two questions.
 		c.say(good, "%s rebalanced in less than %.1f s: %s.", name(g.name), max(asked.Sub(last).Seconds(), 0.1), g.shares())
 	}
-	c.tellIdle(g)
+	return c.tellIdle(g) || changed
 }
 
 // adoptOffsets takes over how far the group has come, and tells whether that is new.
@@ -357,22 +353,23 @@ func (g *group) shares() string {
 }
 
 // idle says why a member has no partition, or "" if it has one.
-func (c *collector) idle(g *group, m *member) string {
+func (c *groupWatch) idle(g *group, m *member) string {
+	topics := c.cluster.now().topics
 	if m.Count() > 0 {
 		return ""
 	}
 	if !stable(g.state) {
 		return "waits for the rebalance to end"
 	}
-	available, topics := 0, 0
+	available, there := 0, 0
 	for _, t := range m.Subscribed {
-		if meta := c.topics[t]; meta != nil {
+		if meta := topics[t]; meta != nil {
 			available += len(meta.partitions)
-			topics++
+			there++
 		}
 	}
 	switch {
-	case len(m.Subscribed) > 0 && topics == 0:
+	case len(m.Subscribed) > 0 && there == 0:
 		return "the topic it wants doesn't exist"
 	case g.kind != groups.Share && len(g.members) > available && available > 0:
 		return fmt.Sprintf("%d members share %d partitions, and each partition has one owner", len(g.members), available)
@@ -384,9 +381,9 @@ func (c *collector) idle(g *group, m *member) string {
 }
 
 // tellIdle says once that a member has nothing to do.
-func (c *collector) tellIdle(g *group) {
+func (c *groupWatch) tellIdle(g *group) (changed bool) {
 	if g.kind == groups.Share {
-		return // There is a partition for everybody, since it can be shared: it comes in a moment.
+		return false // There is a partition for everybody, since it can be shared: it comes in a moment.
 	}
 	here := make(map[string]bool)
 	for _, m := range g.members {
@@ -396,7 +393,7 @@ func (c *collector) tellIdle(g *group) {
 			if g.idleTold[m.ID] = reason != ""; reason != "" {
 				c.say(warning, "Member %s of %s is idle: %s.", m.label, name(g.name), reason)
 			}
-			c.change()
+			changed = true
 		}
 	}
 	for id := range g.idleTold {
@@ -404,65 +401,61 @@ func (c *collector) tellIdle(g *group) {
 			delete(g.idleTold, id)
 		}
 	}
+	return changed
 }
 
 // tellLag says when a group falls behind in a partition that is shown, and when
 // it has caught up.
-func (c *collector) tellLag(g *group) {
-	for s, t := range c.tails {
-		for _, l := range t.lanes {
-			key := fmt.Sprintf("%s/%d", s.topic, l.partition)
-			lag, known := g.lagIn(s.topic, l)
-			if !known {
-				continue
-			}
-			told := g.toldLag[key]
-			if lag < lagWorthTelling || told > 0 && lag < 10*told {
-				delete(g.lagSince, key)
-			} else if g.lagSince[key].IsZero() {
-				g.lagSince[key] = time.Now()
-			} else if time.Since(g.lagSince[key]) > time.Second {
-				// It lasts: a batch that is being worked on is not worth a line.
-				delete(g.lagSince, key)
-				g.toldLag[key] = lag
-				c.say(warning, "Partition %d lags by %d: %s has that many records left to read.", l.partition, lag, name(g.name))
-			}
-			if lag == 0 && told > 0 {
-				delete(g.toldLag, key)
-				c.say(good, "%s has caught up in partition %d.", name(g.name), l.partition)
-			}
+func (c *groupWatch) tellLag(g *group) {
+	for at, end := range c.tails.ends() {
+		key := fmt.Sprintf("%s/%d", at.topic, at.partition)
+		lag, known := g.lagIn(at.topic, at.partition, end)
+		if !known {
+			continue
+		}
+		told := g.toldLag[key]
+		if lag < lagWorthTelling || told > 0 && lag < 10*told {
+			delete(g.lagSince, key)
+		} else if g.lagSince[key].IsZero() {
+			g.lagSince[key] = time.Now()
+		} else if time.Since(g.lagSince[key]) > time.Second {
+			// It lasts: a batch that is being worked on is not worth a line.
+			delete(g.lagSince, key)
+			g.toldLag[key] = lag
+			c.say(warning, "Partition %d lags by %d: %s has that many records left to read.", at.partition, lag, name(g.name))
+		}
+		if lag == 0 && told > 0 {
+			delete(g.toldLag, key)
+			c.say(good, "%s has caught up in partition %d.", name(g.name), at.partition)
 		}
 	}
 }
 
 // lagIn is how many records a group has left in a partition, as far as it is known.
-func (g *group) lagIn(topic string, l *lane) (lag int64, known bool) {
-	lag, known = g.lags[topic][l.partition]
+func (g *group) lagIn(topic string, partition int32, end int64) (lag int64, known bool) {
+	lag, known = g.lags[topic][partition]
 	if known {
 		return lag, true
 	}
-	committed, known := g.commits[topic][l.partition]
-	if !known || l.end < 0 {
+	committed, known := g.commits[topic][partition]
+	if !known {
 		return 0, false
 	}
-	return max(l.end-committed, 0), true
+	return max(end-committed, 0), true
 }
 
 // tellBeyond says once that a group stands beyond the end of a log that is shown.
-func (c *collector) tellBeyond(g *group) {
-	for s := range c.tails {
-		for _, p := range slices.Sorted(maps.Keys(g.beyond[s.topic])) {
-			key := fmt.Sprintf("%s/%d", s.topic, p)
-			if !g.toldBeyond[key] {
-				g.toldBeyond[key] = true
-				c.say(warning, "%s stands beyond the end of partition %d: it may skip the records that come before offset %d.",
-					name(g.name), p, g.commits[s.topic][p])
-			}
+func (c *groupWatch) tellBeyond(g *group) {
+	for at := range c.tails.ends() {
+		key := fmt.Sprintf("%s/%d", at.topic, at.partition)
+		beyond := g.beyond[at.topic][at.partition]
+		if !beyond {
+			delete(g.toldBeyond, key)
 		}
-		for p := range g.commits[s.topic] {
-			if !g.beyond[s.topic][p] {
-				delete(g.toldBeyond, fmt.Sprintf("%s/%d", s.topic, p))
-			}
+		if beyond && !g.toldBeyond[key] {
+			g.toldBeyond[key] = true
+			c.say(warning, "%s stands beyond the end of partition %d: it may skip the records that come before offset %d.",
+				name(g.name), at.partition, g.commits[at.topic][at.partition])
 		}
 	}
 }

@@ -219,7 +219,13 @@ func TestManyPartitions(t *testing.T) {
 			t.Errorf("lane %d shows %+v", i, lane)
 		}
 	}
+	page.settle()
 	page.save("many")
+	var hidden int
+	page.eval(`document.querySelector("#lanes").scrollHeight - document.querySelector("#lanes").clientHeight`, &hidden)
+	if hidden > 1 {
+		t.Errorf("of the 48 lanes %d pixels are out of sight", hidden)
+	}
 	var bad []string
 	page.eval(`[...document.querySelectorAll("#lanes .lane h3, #lanes .chip, #lanes .lag, #lanes .key")].filter((n) => n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).display !== "inline").map((n) => n.textContent)`, &bad)
 	if len(bad) > 0 {

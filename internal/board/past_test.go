@@ -37,9 +37,8 @@ func (r *requests) OnBrokerConnect(kgo.BrokerMetadata, time.Duration, net.Conn, 
 func (p *place) happened(t *testing.T, part string) {
 	t.Helper()
 	for deadline := time.Now().Add(long); ; time.Sleep(20 * time.Millisecond) {
-		p.board.collector.mu.Lock()
-		found := slices.ContainsFunc(p.board.collector.events, func(e event) bool { return strings.Contains(e.Text, part) })
-		p.board.collector.mu.Unlock()
+		events, _ := p.board.collector.journal.since(0)
+		found := slices.ContainsFunc(events, func(e event) bool { return strings.Contains(e.Text, part) })
 		if found {
 			return
 		}
@@ -56,9 +55,9 @@ func TestWatchesFromTheStart(t *testing.T) {
 	asked := &requests{count: make(map[string]int)}
 	p := onEmbeddedWith(t, kgo.WithHooks(asked))
 	for begun := false; !begun; time.Sleep(20 * time.Millisecond) {
-		p.board.collector.mu.Lock()
-		begun = p.board.collector.asked && p.board.collector.groupsAsked
-		p.board.collector.mu.Unlock()
+		p.board.collector.groups.mu.Lock()
+		begun = p.board.collector.cluster.now().asked && p.board.collector.groups.asked
+		p.board.collector.groups.mu.Unlock()
 	}
 	p.create(t, 3)
 	p.write(t, numbered(12)...)
@@ -114,6 +113,17 @@ func TestNothingHasHappened(t *testing.T) {
 	// Where there is no topic, the page says how another one is named in its address.
 	page.until("it mentions ?topic=", `document.querySelector("#empty").checkVisibility() && document.querySelector("#empty").textContent.includes("?topic=")`)
 	page.save("empty")
+	for _, size := range sizes {
+		page.resize(size.width, size.height, true)
+		var fits bool
+		page.eval(`(() => {
+		  const a = document.querySelector("#events li .text").getBoundingClientRect(), b = document.querySelector("#events").getBoundingClientRect();
+		  return a.width > 150 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1 && document.documentElement.scrollWidth <= innerWidth;
+		})()`, &fits)
+		if !fits {
+			t.Errorf("at %d × %d the line doesn't fit", size.width, size.height)
+		}
+	}
 }
 
 // When a broker is stopped, the headline is who leads now, and it stays on top
@@ -140,7 +150,7 @@ func TestNewLeaderIsTheHeadline(t *testing.T) {
 		page.untilSeen("the new leader", func(s shown) bool {
 			return strings.Contains(s.Events[0], led) && strings.HasSuffix(s.Events[0], ", because broker 2 has stopped.")
 		})
-		p.board.collector.tell(plain, "Something else.")
+		p.board.collector.journal.say(plain, "Something else.")
 		s := page.untilSeen("later news", func(s shown) bool { return s.event("Something else.") })
 		if !strings.Contains(s.Events[0], led) {
 			t.Errorf("the headline is %q", s.Events[0])
@@ -159,7 +169,7 @@ func TestEarlierEvents(t *testing.T) {
 	p.create(t, 3)
 	page := p.open(t)
 	for i := range 150 {
-		p.board.collector.tell(plain, "Event number %d.", i)
+		p.board.collector.journal.say(plain, "Event number %d.", i)
 	}
 	page.untilSeen("the newest and the oldest", func(s shown) bool { return s.event("Event number 149.") && s.event("Event number 0.") })
 	page.click("#earlier")
@@ -175,7 +185,7 @@ func TestEarlierEvents(t *testing.T) {
 	  return [...document.querySelectorAll("#events li")].find((n) => n.getBoundingClientRect().top >= box.top).textContent; })()`
 	var before, after string
 	page.eval(first, &before)
-	p.board.collector.tell(plain, "One more.")
+	p.board.collector.journal.say(plain, "One more.")
 	page.untilSeen("one more", func(s shown) bool { return s.event("One more.") })
 	if page.eval(first, &after); before != after || !strings.Contains(before, "Event number ") {
 		t.Errorf("while somebody reads %q, the list moves to %q", before, after)
@@ -216,4 +226,27 @@ func TestBeyondTheEnd(t *testing.T) {
 		page := p.open(t)
 		page.until("it says so", fmt.Sprintf(`[...document.querySelectorAll(".owner")].some((n) => n.dataset.group === %q && n.querySelector(".lag").textContent === "beyond end" && n.title.includes("its commit, 100, lies beyond the log's end, 3"))`, p.group))
 	})
+}
+
+// A board that is started before its cluster takes what that has for given, and
+// for no news.
+func TestBoardBeforeTheCluster(t *testing.T) {
+	t.Parallel()
+	p := onEmbedded(t)
+	p.create(t, 3)
+	for id := 1; id <= 3; id++ {
+		if err := p.embedded.StopBroker(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.board.Close()
+	p.serve(t)
+	p.happened(t, "The cluster doesn't answer.")
+	p.startAll(t)
+	p.happened(t, "The cluster answers again.")
+	page := p.open(t)
+	s := page.untilSeen("the lanes", func(s shown) bool { return len(s.Lanes) == 3 && len(s.Brokers) == 3 && s.Brokers[2].Up })
+	if s.event("was created") {
+		t.Errorf("what was there before is told as news: %q", s.Events)
+	}
 }

@@ -63,7 +63,7 @@ func TestSizes(t *testing.T) {
 		return g != nil && nobody != nil && len(g.Members) == 4 && g.State == "Stable" && g.Lag == "0" && nobody.Lag == "45000" && s.event("4 members share 3 partitions") && s.event("Partition 0 lags by 19125: nobody") && s.event("Partition 1 lags by 16875: nobody") && s.event("Partition 2 lags by 9000: nobody")
 	})
 	// The longest line there is.
-	p.board.collector.tell(warning, "Member B4 (a-program-of-a-chapter@a-computer-with-a-long-name) of my-group is idle: 4 members share 3 partitions, and each partition has one owner.")
+	p.board.collector.journal.say(warning, "Member B4 (a-program-of-a-chapter@a-computer-with-a-long-name) of my-group is idle: 4 members share 3 partitions, and each partition has one owner.")
 	page.untilSeen("that line", func(s shown) bool { return strings.Contains(s.Events[0], "a-computer") })
 	for _, size := range sizes {
 		for _, projector := range []bool{false, true} {
@@ -73,6 +73,11 @@ func TestSizes(t *testing.T) {
 			}
 			page.resize(size.width, size.height, projector)
 			page.save(name)
+			if size.phone {
+				page.eval(`scrollTo(0, 1e6)`, new(any))
+				page.save(name + "-bottom")
+				page.eval(`scrollTo(0, 0)`, new(any))
+			}
 			var bad []string
 			page.eval(fmt.Sprintf(unfit, size.width, size.height, size.phone, projector), &bad)
 			if len(bad) > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -32,21 +33,37 @@ const (
 	shownOfKey, shownOfValue = 40, 60
 )
 
-// A tail reads the newest records of one topic while a page shows it.
+// The tails read what the open pages show.
+type tails struct {
+	*link
+	audience *audience
+	cluster  *clusterWatch
+
+	mu  sync.Mutex // also of all that is in a tail
+	all map[span]*tail
+}
+
+// A tail reads the newest records of one span while a page shows it.
 type tail struct {
 	span
-	collector *collector
-	client    *kgo.Client // of its own: a read that waits would hold up other requests
-	ctx       context.Context
-	cancel    context.CancelFunc
+	*tails
+	client *kgo.Client // of its own: a read that waits would hold up other requests
+	ctx    context.Context
+	cancel context.CancelFunc
 
-	// All below is guarded by the collector's lock.
+	// All below is guarded by the lock of the tails.
 	pages       int
 	id          kadm.TopicID
 	incarnation int // counted up when what was shown no longer belongs to the topic
 	lanes       []*lane
 	reading     map[int32]bool // the brokers that a goroutine reads from
 	looked      time.Time      // when the client heard of the brokers last
+	version     int            // counts the changes
+	drawn       struct {       // the lanes as JSON, as long as nothing changes
+		version int
+		state   *clusterState
+		json    json.RawMessage
+	}
 }
 
 // A lane is what the board knows of one partition.
@@ -83,13 +100,133 @@ type cell struct {
 	Control bool    `json:"c,omitempty"` // a marker of a transaction, not a record
 }
 
-func (c *collector) newTail(s span) (*tail, error) {
-	client, err := kgo.NewClient(c.options...)
-	if err != nil {
-		return nil, fmt.Errorf("reading topic %s: %w", s.topic, err)
+// open has a span read for one more page. The page calls leave when it is gone,
+// and is told whether it was the last one.
+func (ts *tails) open(s span) (leave func() (last bool), err error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.all[s]
+	if t == nil {
+		client, err := kgo.NewClient(ts.options...)
+		if err != nil {
+			return nil, fmt.Errorf("reading topic %s: %w", s.topic, err)
+		}
+		t = &tail{span: s, tails: ts, client: client, reading: make(map[int32]bool)}
+		t.ctx, t.cancel = context.WithCancel(ts.link.ctx)
+		ts.all[s] = t
+		t.adopt(ts.cluster.now().topics[s.topic])
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	return &tail{span: s, collector: c, client: client, ctx: ctx, cancel: cancel, reading: make(map[int32]bool)}, nil
+	t.pages++
+	return func() bool { return ts.leave(t) }, nil
+}
+
+func (ts *tails) leave(t *tail) (last bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t.pages--
+	if t.pages > 0 {
+		return false
+	}
+	t.cancel()
+	delete(ts.all, t.span)
+	if ts.link.ctx.Err() == nil {
+		ts.background.Go(t.client.Close) // It waits for a read that is under way.
+	}
+	return true
+}
+
+func (ts *tails) close() {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, t := range ts.all {
+		t.client.Close()
+	}
+}
+
+// adopt takes over what the cluster says of the topics, and brings the rates up to date.
+func (ts *tails) adopt(state *clusterState) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	faded := false
+	now := time.Now()
+	for s, t := range ts.all {
+		t.adopt(state.topics[s.topic])
+		for _, l := range t.lanes {
+			before := l.rate
+			if l.rateNow(now); l.rate != before {
+				t.version++
+				faded = true
+			}
+		}
+	}
+	if faded {
+		ts.audience.fade()
+	}
+}
+
+// shows tells whether a page shows a topic.
+func (ts *tails) shows(topic string) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for s := range ts.all {
+		if s.topic == topic {
+			return true
+		}
+	}
+	return false
+}
+
+// count is how many spans are shown.
+func (ts *tails) count() int {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return len(ts.all)
+}
+
+// A spot is a partition of a topic.
+type spot struct {
+	topic     string
+	partition int32
+}
+
+// ends returns where the partitions that are shown end, as far as that is known.
+func (ts *tails) ends() map[spot]int64 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ends := make(map[spot]int64)
+	for s, t := range ts.all {
+		for _, l := range t.lanes {
+			if l.end >= 0 {
+				ends[spot{s.topic, l.partition}] = l.end
+			}
+		}
+	}
+	return ends
+}
+
+// rehashed counts the different keys that are shown, and those of them that belong
+// to another partition after partitions were added.
+func (ts *tails) rehashed(topic string, before, after int) (keys, moved int) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	seen := make(map[uint32]bool)
+	for s, t := range ts.all {
+		if s.topic != topic {
+			continue
+		}
+		for _, l := range t.lanes {
+			for _, r := range l.records {
+				if !r.keyed || seen[r.hash] {
+					continue
+				}
+				seen[r.hash] = true
+				if r.hash%uint32(before) != r.hash%uint32(after) {
+					moved++
+				}
+			}
+		}
+	}
+	return len(seen), moved
 }
 
 // within returns what the metadata says of the span's partitions.
@@ -107,6 +244,7 @@ func (t *tail) adopt(meta *topicMeta) {
 		if len(t.lanes) > 0 {
 			t.lanes, t.id = nil, kadm.TopicID{}
 			t.incarnation++
+			t.change()
 		}
 		return
 	}
@@ -115,15 +253,17 @@ func (t *tail) adopt(meta *topicMeta) {
 		// The topic is another one of the same name.
 		t.lanes, t.id = nil, meta.id
 		t.incarnation++
+		t.change()
 	}
 	for i := len(t.lanes); i < len(partitions); i++ {
 		t.lanes = append(t.lanes, &lane{partition: int32(t.from + i), next: -1, end: -1})
+		t.change()
 	}
 	for _, p := range partitions {
 		if p.Leader >= 0 && !t.reading[p.Leader] {
 			t.reading[p.Leader] = true
 			leader := p.Leader
-			t.collector.background.Go(func() { t.readFrom(leader) })
+			t.background.Go(func() { t.readFrom(leader) })
 		}
 	}
 }
@@ -140,7 +280,7 @@ func (t *tail) readFrom(broker int32) {
 		if err != nil {
 			// The leader may have moved, or gone: the metadata will tell.
 			if failed++; failed < 10 {
-				t.collector.poke()
+				t.cluster.poke()
 			}
 			rest = min(failed, 10) * 200 * time.Millisecond
 		} else {
@@ -161,10 +301,10 @@ type plan struct {
 
 // plan says what to read from a broker. If there is nothing, the caller ends.
 func (t *tail) plan(broker int32) (plan, bool) {
-	t.collector.mu.Lock()
-	defer t.collector.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	read := plan{t.id, make(map[int32]int64)}
-	for i, p := range t.within(t.collector.topics[t.topic]) {
+	for i, p := range t.within(t.cluster.now().topics[t.topic]) {
 		if p.Leader == broker && i < len(t.lanes) {
 			read.next[t.lanes[i].partition] = t.lanes[i].next
 		}
@@ -269,12 +409,12 @@ func (t *tail) offsets(ctx context.Context, broker int32, partitions []int32, at
 // lookAround has the client hear of the brokers again, after one didn't answer:
 // perhaps it has come since then. Whether it has shows at the next question.
 func (t *tail) lookAround(ctx context.Context) error {
-	t.collector.mu.Lock()
+	t.mu.Lock()
 	soon := time.Since(t.looked) < 500*time.Millisecond
 	if !soon {
 		t.looked = time.Now()
 	}
-	t.collector.mu.Unlock()
+	t.mu.Unlock()
 	if soon {
 		return nil // Whoever reads from another broker has just done it.
 	}
@@ -311,9 +451,8 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 		KeepControlRecords: true, Offset: from, Topic: t.topic, Partition: p.Partition,
 	}, p, kgo.DefaultDecompressor(), nil)
 
-	c := t.collector
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	at := int(p.Partition) - t.from
 	if t.id != read.id || at < 0 || at >= len(t.lanes) {
 		return false, nil // The topic became another one in the meantime.
@@ -323,7 +462,7 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 		// Retention was faster, or the log is shorter than it was: look again. What
 		// is shown stays, as far as it is still in the log.
 		l.next = -1
-		c.change()
+		t.change()
 		return false, nil
 	}
 	records := fetched.Records
@@ -354,7 +493,7 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 	if p.HighWatermark != l.end || p.LogStartOffset != l.start || len(records) > 0 {
 		l.end, l.start = p.HighWatermark, p.LogStartOffset
 		l.forget(l.start, l.end)
-		c.change()
+		t.change()
 	}
 	if l.end-l.next > skipBeyond {
 		l.next = l.end - kept
@@ -362,6 +501,12 @@ func (t *tail) take(read plan, p *kmsg.FetchResponseTopicPartition) (skipped boo
 		return true, nil
 	}
 	return false, nil
+}
+
+// change tells the pages of what was read. The caller has the lock.
+func (t *tail) change() {
+	t.version++
+	t.audience.change()
 }
 
 // forget drops the records that are outside the log.

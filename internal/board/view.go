@@ -8,16 +8,28 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"kafka-with-go/internal/groups"
 )
 
 // A view is what all pages that show one span have in common, as JSON, at one
-// generation of the collector. Ten pages cost one view.
+// generation. Ten pages cost one view.
 type view struct {
-	generation             int
-	cluster, groups, lanes json.RawMessage
+	generation      int
+	cluster, groups json.RawMessage
+}
+
+type views struct {
+	mu  sync.Mutex
+	all map[span]*view
+}
+
+func (v *views) forget(s span) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.all, s)
 }
 
 // The JSON of a view.
@@ -85,56 +97,54 @@ type (
 	}
 )
 
-// view returns the view of a span. The caller has the lock.
-func (c *collector) view(s span) *view {
-	old := c.views[s]
-	if old != nil && old.generation == c.generation {
+// view returns the view of a span at a generation, or at a newer one.
+func (c *collector) view(s span, generation int) *view {
+	c.views.mu.Lock()
+	defer c.views.mu.Unlock()
+	if old := c.views.all[s]; old != nil && old.generation >= generation {
 		return old
 	}
-	v := &view{generation: c.generation}
-	for part, value := range map[*json.RawMessage]any{
-		&v.cluster: c.clusterJSON(s), &v.groups: c.groupsJSON(s), &v.lanes: c.lanesJSON(s),
-	} {
-		raw, err := json.Marshal(value)
-		if err != nil { // Not possible for these types: the page keeps what it has.
-			if old != nil {
-				return old
-			}
-			raw = []byte("null")
-		}
-		*part = raw
-	}
-	c.views[s] = v
+	v := &view{generation: generation, cluster: marshal(c.clusterJSON(s)), groups: marshal(c.groupsJSON(s))}
+	c.views.all[s] = v
 	return v
 }
 
+// marshal writes JSON. For the types of a view it can't fail.
+func marshal(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
 func (c *collector) clusterJSON(s span) clusterJSON {
-	topic := s.topic
+	topic, state := s.topic, c.cluster.now()
 	j := clusterJSON{
-		Kind: "other", Asked: c.asked, Reachable: c.reachable, Addrs: name(fmt.Sprint(c.addrs)),
-		Replicates: c.cluster != embeddedCluster, Buttons: c.brokersOf != nil, Groups: c.moreBrokers == 0,
-		Controller: c.controller, Brokers: []broker{}, Topics: []topicJSON{},
+		Kind: "other", Asked: state.asked, Reachable: state.reachable, Addrs: name(fmt.Sprint(c.addrs)),
+		Replicates: state.cluster != embeddedCluster, Buttons: c.cluster.brokersOf != nil, Groups: state.moreBrokers == 0,
+		Controller: state.controller, Brokers: []broker{}, Topics: []topicJSON{},
 		Topic: topicJSON{Name: topic, Shown: name(topic)}, From: s.from, Most: mostLanes,
-		Count: len(c.brokers) + c.moreBrokers, Up: c.moreBrokers, Since: c.began.UnixMilli(),
+		Count: len(state.brokers) + state.moreBrokers, Up: state.moreBrokers, Since: c.began.UnixMilli(),
 	}
 	switch {
-	case c.cluster == embeddedCluster || c.brokersOf != nil:
+	case state.cluster == embeddedCluster || c.cluster.brokersOf != nil:
 		j.Kind, j.Replicates = "embedded", false
-	case c.cluster == composeCluster:
+	case state.cluster == composeCluster:
 		j.Kind = "compose"
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.brokers)) {
-		if c.brokers[id].Up {
+	for _, id := range slices.Sorted(maps.Keys(state.brokers)) {
+		if state.brokers[id].Up {
 			j.Up++
 		}
 		if len(j.Brokers) < mostBrokers {
-			j.Brokers = append(j.Brokers, *c.brokers[id])
+			j.Brokers = append(j.Brokers, state.brokers[id])
 		}
 	}
-	if meta := c.topics[topic]; meta != nil {
+	if meta := state.topics[topic]; meta != nil {
 		j.Topic.Partitions = len(meta.partitions)
 	}
-	for t, meta := range c.topics {
+	for t, meta := range state.topics {
 		j.Topics = append(j.Topics, topicJSON{t, name(t), len(meta.partitions), meta.internal})
 	}
 	slices.SortFunc(j.Topics, func(a, b topicJSON) int {
@@ -147,12 +157,14 @@ func (c *collector) clusterJSON(s span) clusterJSON {
 	return j
 }
 
-func (c *collector) lanesJSON(s span) []laneJSON {
-	lanes := []laneJSON{}
-	t, partitions := c.tails[s], s.within(c.topics[s.topic])
-	if t == nil {
-		return lanes
+// lanesJSON returns the lanes of a tail as JSON. The caller has the lock of the tails.
+func (t *tail) lanesJSON(state *clusterState) json.RawMessage {
+	sampled := slices.ContainsFunc(t.lanes, func(l *lane) bool { return time.Since(l.sampled) < 3*time.Second })
+	if t.drawn.json != nil && t.drawn.version == t.version && t.drawn.state == state && !sampled {
+		return t.drawn.json
 	}
+	lanes := []laneJSON{}
+	partitions := t.within(state.topics[t.topic])
 	for i, l := range t.lanes {
 		if i >= len(partitions) {
 			break
@@ -162,17 +174,20 @@ func (c *collector) lanesJSON(s span) []laneJSON {
 			Partition: l.partition, Leader: p.Leader, Start: l.start, End: l.end,
 			Rate: significant(l.rate), Sampled: time.Since(l.sampled) < 2*time.Second,
 		}
-		if c.cluster != embeddedCluster {
+		if state.cluster != embeddedCluster {
 			j.Replicas, j.InSync = p.Replicas, p.ISR
 		}
 		lanes = append(lanes, j)
 	}
-	return lanes
+	t.drawn.version, t.drawn.state, t.drawn.json = t.version, state, marshal(lanes)
+	return t.drawn.json
 }
 
 func (c *collector) groupsJSON(s span) []groupJSON {
 	groups, topic := []groupJSON{}, s.topic
-	for _, g := range c.groups {
+	c.groups.mu.Lock()
+	defer c.groups.mu.Unlock()
+	for _, g := range c.groups.groups {
 		j := groupJSON{
 			Letter: g.letter, Name: name(g.name), State: g.state, Stable: stable(g.state),
 			Kind: string(g.kind), Words: g.kind.Words(), Explain: g.kind.Explanation(),
@@ -189,7 +204,7 @@ func (c *collector) groupsJSON(s span) []groupJSON {
 		}
 		names := clientNames(g.members)
 		for i, m := range g.members {
-			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.Host), Has: []int32{}, Idle: c.idle(g, m)}
+			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.Host), Has: []int32{}, Idle: c.groups.idle(g, m)}
 			j.Here = j.Here || slices.Contains(m.Subscribed, topic)
 			for t, ps := range m.Has {
 				if t == topic {
@@ -291,41 +306,48 @@ type message struct {
 // next returns what is new for a page, and what to wait for before asking
 // again. The message is nil if nothing is new.
 func (c *collector) next(p *page) (m *message, changed <-chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p.generation == c.generation && p.seen != nil {
-		return nil, c.changed
+	// The generation comes first: what changes from here on makes another one.
+	generation, changed := c.audience.now()
+	if p.generation == generation && p.seen != nil {
+		return nil, changed
 	}
 	m = new(message)
-	v := c.view(p.span)
+	v := c.view(p.span, generation)
+	lanes := c.tails.next(p, m)
 	for _, part := range []struct {
 		now  json.RawMessage
 		sent *string
 		to   *json.RawMessage
-	}{{v.cluster, &p.cluster, &m.Cluster}, {v.groups, &p.groups, &m.Groups}, {v.lanes, &p.lanes, &m.Lanes}} {
+	}{{v.cluster, &p.cluster, &m.Cluster}, {v.groups, &p.groups, &m.Groups}, {lanes, &p.lanes, &m.Lanes}} {
 		if now := string(part.now); now != *part.sent {
 			*part.to, *part.sent = part.now, now
 		}
 	}
-	if t := c.tails[p.span]; t != nil {
-		if p.seen == nil || p.incarnation != t.incarnation {
-			p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
-		}
-		m.Records = make(map[string][]json.RawMessage)
-		for _, l := range t.lanes {
-			from, _ := slices.BinarySearchFunc(l.records, p.seen[l.partition]+1, func(r record, seq int64) int { return cmp.Compare(r.seq, seq) })
-			for _, r := range l.records[from:] {
-				key := strconv.Itoa(int(l.partition))
-				m.Records[key] = append(m.Records[key], r.json)
-			}
-			p.seen[l.partition] = l.seq
-		}
+	m.Events, p.event = c.journal.since(p.event)
+	p.generation = generation
+	return m, changed
+}
+
+// next adds to a message the records that are new for a page. It returns the
+// lanes that belong to them.
+func (ts *tails) next(p *page, m *message) (lanes json.RawMessage) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.all[p.span]
+	if t == nil {
+		return json.RawMessage("[]")
 	}
-	for _, e := range c.events {
-		if e.Number > p.event {
-			m.Events = append(m.Events, e)
-		}
+	if p.seen == nil || p.incarnation != t.incarnation {
+		p.seen, p.incarnation, m.Reset = make(map[int32]int64), t.incarnation, true
 	}
-	p.event, p.generation = c.lastEvent, c.generation
-	return m, c.changed
+	m.Records = make(map[string][]json.RawMessage)
+	for _, l := range t.lanes {
+		from, _ := slices.BinarySearchFunc(l.records, p.seen[l.partition]+1, func(r record, seq int64) int { return cmp.Compare(r.seq, seq) })
+		for _, r := range l.records[from:] {
+			key := strconv.Itoa(int(l.partition))
+			m.Records[key] = append(m.Records[key], r.json)
+		}
+		p.seen[l.partition] = l.seq
+	}
+	return t.lanesJSON(ts.cluster.now())
 }

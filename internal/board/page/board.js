@@ -2,7 +2,7 @@
 // new over a WebSocket; this module keeps it and redraws once a frame at most.
 
 import { $, el, text, attr, className, sync, post, plural, number } from "./dom.js";
-import { state, marks, seen, paused, pause, written, draw, onDraw, param, stored, store, address } from "./state.js";
+import { state, marks, seen, paused, pause, written, tooFast, draw, onDraw, param, stored, store, address } from "./state.js";
 import { chosenGroups } from "./rails.js";
 import { drawBrokers } from "./brokers.js";
 import { drawGroups } from "./groups.js";
@@ -116,7 +116,6 @@ function take(m) {
 // readable is the shortest time in milliseconds between two drawings while records
 // come faster than anybody reads them: cells stand still for so long.
 const readable = 500;
-const fast = 8; // records a second in a lane
 
 let waiting = false;
 let drawn = 0; // when, and how long it took
@@ -127,7 +126,8 @@ onDraw(() => {
   waiting = true;
   // However much there is to draw, most of the time stays for the browser itself.
   let rest = 4 * took;
-  if (state.lanes.some((l) => l.rate > fast)) rest = Math.max(rest, readable);
+  if (tooFast(state)) rest = Math.max(rest, readable);
+  attr(document.body, "data-rest", Math.round(rest));
   rest -= performance.now() - drawn;
   if (rest > 0) setTimeout(requestAnimationFrame, rest, drawAll);
   else requestAnimationFrame(drawAll);
@@ -162,7 +162,7 @@ function drawTop(shown) {
       ? "All brokers are stopped: nobody can write or read. Start one."
       : "The cluster doesn't answer. The board goes on asking.";
   } else if (c && c.asked) {
-    const kind = { embedded: "embedded cluster", compose: "Apache Kafka (docker-compose.yml)", other: "Kafka" }[c.kind];
+    const kind = { embedded: "embedded cluster", compose: "Apache Kafka", other: "Kafka" }[c.kind];
     const brokers = `${number(c.up)} of ${plural(c.count, "broker")} up`;
     words = projector ? `live · ${brokers}` : `live · ${kind} · ${brokers}`;
   }

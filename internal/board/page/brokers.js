@@ -8,7 +8,7 @@ export function drawBrokers(state) {
   const box = $("brokers");
   className(box, "brokers", c.brokers.length > 6 && "many");
   const items = [...c.brokers];
-  const single = !c.replicates && c.brokers.length && c.brokers.length <= 4;
+  const single = !c.replicates && c.brokers.length && c.brokers.length <= 4 && c.topic.partitions <= 10;
   if (single) items.push({ note: "One copy of each partition: this embedded cluster doesn't replicate. Followers and in-sync replicas are drawn on Apache Kafka, where they are real." });
   if (c.count > c.brokers.length) items.unshift({ note: `${number(c.count - c.brokers.length)} more brokers are not shown.` });
   sync(box, items, (b) => (b.note ? "note" : b.id), makeBroker, (node, b) => {

@@ -2,7 +2,7 @@
 // them a rail for each group that shows how far its commits have come.
 
 import { $, el, text, attr, className, style, sync, number, brief, plural } from "./dom.js";
-import { marks, sameKey } from "./state.js";
+import { marks, sameKey, tooFast } from "./state.js";
 import { shownGroups, railStyle, lagOf } from "./rails.js";
 
 const freshFor = 1200; // milliseconds that a new record is set off
@@ -131,7 +131,8 @@ function drawHead(node, lane, down) {
     out.append(el("span", "tokens"), el("span", "word", "out of sync"));
   }
   // Where followers are drawn, the legend says which token is the leader.
-  text(led.firstElementChild, lane.leader < 0 ? "no leader" : tokens.length > 1 ? "" : "led by");
+  led.firstElementChild.hidden = lane.leader >= 0 && tokens.length > 1;
+  text(led.firstElementChild, lane.leader < 0 ? "no leader" : "led by");
   const make = (t) => el("span", "token", String(t.id));
   sync(led.lastElementChild, tokens, (t) => t.id, make, (n, t) => {
     className(n, "token", t.leads && "leads", !t.on && "off");
@@ -377,13 +378,13 @@ function drawLegend(state, kind, groups) {
   }
   if (sampled) {
     items.push({ strong: true, words: `About ${number(Math.round(rate))} records a second: more than anybody can look at. The board shows a sample; ··· stands for records that it passes over. Offsets and lag are exact.` });
-  } else if (rate > 20) {
+  } else if (tooFast(state)) {
     items.push({ strong: true, words: `${number(Math.round(rate))} records a second: press Pause to read them.` });
   }
   if (!sampled && state.lanes.length) {
-    items.push({ cell: "", words: "a record: its key, its offset below" });
+    if (kind !== "dense") items.push({ cell: "", words: `a record: its key${kind === "roomy" ? ", its offset below" : ""}` });
     items.push({ cell: "same", words: "the same key as the one that is pointed at" });
-    items.push({ cell: "slot", words: "the next record", less: true });
+    if (kind !== "dense") items.push({ cell: "slot", words: "the next record", less: true });
     if (groups.length) items.push({ sign: "▲", words: "a group's commit: all to its left is read" });
     if (state.lanes.some((l) => (l.replicas || []).length > 1)) {
       items.push({ token: "leads", words: "leads" }, { token: "", words: "follows, in sync" });

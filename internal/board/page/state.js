@@ -42,6 +42,9 @@ export function pause(on) {
 // written is how many records the partitions that are shown have had so far.
 export const written = (s) => s.lanes.reduce((sum, lane) => sum + Math.max(lane.end, 0), 0);
 
+// tooFast tells whether records come into a lane faster than anybody reads them.
+export const tooFast = (s) => s.lanes.some((lane) => lane.rate > 8);
+
 // ---- Who changes something calls draw; the main module says what that does.
 
 let drawing = () => {};
