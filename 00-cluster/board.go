@@ -28,6 +28,9 @@ func startBoard(port int, cluster *embedded.Cluster) (url string, stop func()) {
 		fmt.Fprintln(os.Stderr, "there is no board:", err)
 		return "", func() {}
 	}
+	if cluster != nil {
+		cluster.SetBoard(b.URL())
+	}
 	return b.URL(), b.Close
 }
 

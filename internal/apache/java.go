@@ -49,16 +49,17 @@ type tool struct {
 // tools are Kafka's command line tools by the names of their scripts, with the heap
 // that the script gives them. EndToEndLatency has no script.
 var tools = map[string]tool{
-	"kafka-broker-api-versions.sh": {"org.apache.kafka.tools.BrokerApiVersionsCommand", quickJVM, "-Xmx256M"},
-	"kafka-console-consumer.sh":    {"org.apache.kafka.tools.consumer.ConsoleConsumer", quickJVM, "-Xmx512M"},
-	"kafka-console-producer.sh":    {"org.apache.kafka.tools.ConsoleProducer", quickJVM, "-Xmx512M"},
-	"kafka-consumer-groups.sh":     {"org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", quickJVM, "-Xmx256M"},
-	"kafka-groups.sh":              {"org.apache.kafka.tools.GroupsCommand", quickJVM, "-Xmx256M"},
-	"kafka-share-groups.sh":        {"org.apache.kafka.tools.consumer.group.ShareGroupCommand", quickJVM, "-Xmx256M"},
-	"kafka-topics.sh":              {"org.apache.kafka.tools.TopicCommand", quickJVM, "-Xmx256M"},
-	"kafka-consumer-perf-test.sh":  {"org.apache.kafka.tools.ConsumerPerformance", measuringJVM, "-Xmx512M"},
-	"kafka-producer-perf-test.sh":  {"org.apache.kafka.tools.ProducerPerformance", measuringJVM, "-Xmx512M"},
-	"EndToEndLatency":              {"org.apache.kafka.tools.EndToEndLatency", measuringJVM, "-Xmx256M"},
+	"kafka-broker-api-versions.sh":    {"org.apache.kafka.tools.BrokerApiVersionsCommand", quickJVM, "-Xmx256M"},
+	"kafka-console-consumer.sh":       {"org.apache.kafka.tools.consumer.ConsoleConsumer", quickJVM, "-Xmx512M"},
+	"kafka-console-share-consumer.sh": {"org.apache.kafka.tools.consumer.ConsoleShareConsumer", quickJVM, "-Xmx512M"},
+	"kafka-groups.sh":                 {"org.apache.kafka.tools.GroupsCommand", quickJVM, "-Xmx256M"},
+	"kafka-share-groups.sh":           {"org.apache.kafka.tools.consumer.group.ShareGroupCommand", quickJVM, "-Xmx256M"},
+	"kafka-console-producer.sh":       {"org.apache.kafka.tools.ConsoleProducer", quickJVM, "-Xmx512M"},
+	"kafka-consumer-groups.sh":        {"org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", quickJVM, "-Xmx256M"},
+	"kafka-topics.sh":                 {"org.apache.kafka.tools.TopicCommand", quickJVM, "-Xmx256M"},
+	"kafka-consumer-perf-test.sh":     {"org.apache.kafka.tools.ConsumerPerformance", measuringJVM, "-Xmx512M"},
+	"kafka-producer-perf-test.sh":     {"org.apache.kafka.tools.ProducerPerformance", measuringJVM, "-Xmx512M"},
+	"EndToEndLatency":                 {"org.apache.kafka.tools.EndToEndLatency", measuringJVM, "-Xmx256M"},
 }
 
 // Unavailable returns "" when Apache Kafka can be started here, or else why it can't

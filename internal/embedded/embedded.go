@@ -18,6 +18,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -40,10 +41,9 @@ const dataRetentionBytes = 1 << 30
 // back a segment at a time, so a segment is small beside RetentionBytes.
 const segmentBytes = 1 << 20
 
-// describeTopicPartitions is the API key of a request that Kafka's Java admin
-// client prefers where it is offered, and whose answer by kfake makes that
-// client fail. Where it isn't offered, the client asks for metadata instead.
-const describeTopicPartitions = 75
+// minInsyncReplicas is what docker-compose.yml sets. It is only told to those who
+// ask for it: kfake has one copy of each record.
+const minInsyncReplicas = "2"
 
 // Options says what cluster Start starts. The zero value is a cluster on three
 // free ports that keeps everything in memory and has no topic.
@@ -64,6 +64,10 @@ type Options struct {
 type Cluster struct {
 	fake       *kfake.Cluster
 	controller *controller
+	versions   map[int16]versionRange // of the requests that are served, by their keys
+	settings   map[string]string      // of the brokers
+	limits     *limits
+	board      atomic.Pointer[string] // see SetBoard
 	done       chan struct{}
 	background sync.WaitGroup
 	closing    sync.Once
@@ -96,6 +100,7 @@ func Start(o Options) (*Cluster, error) {
 		done:    make(chan struct{}),
 		sockets: make(map[int]*listener),
 		tell:    o.Warn,
+		limits:  newLimits(),
 	}
 	link := newLink()
 
@@ -103,8 +108,11 @@ func Start(o Options) (*Cluster, error) {
 	if o.DataDir != "" {
 		retention = dataRetentionBytes
 	}
-	versions := kversion.Stable()
-	versions.SetMaxKeyVersion(describeTopicPartitions, -1)
+	c.settings = map[string]string{
+		"min.insync.replicas": minInsyncReplicas,
+		"log.retention.bytes": strconv.Itoa(retention),
+		"log.segment.bytes":   strconv.Itoa(segmentBytes),
+	}
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ListenFn(func(network, address string) (net.Listener, error) {
@@ -115,11 +123,9 @@ func Start(o Options) (*Cluster, error) {
 		}),
 		kfake.ClusterID("embedded-cluster"),
 		kfake.DefaultNumPartitions(Brokers),
-		kfake.MaxVersions(versions),
-		kfake.BrokerConfigs(map[string]string{
-			"log.retention.bytes": strconv.Itoa(retention),
-			"log.segment.bytes":   strconv.Itoa(segmentBytes),
-		}),
+		// The version of Apache Kafka that docker-compose.yml names.
+		kfake.MaxVersions(kversion.V4_3_0()),
+		kfake.BrokerConfigs(c.settings),
 	}
 	if o.DataDir != "" {
 		options = append(options, kfake.DataDir(o.DataDir))
@@ -130,7 +136,12 @@ func Start(o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
 	c.fake = fake
-	c.controller = newController(c, link)
+	c.mendGroups()
+	c.controller = &controller{cluster: c, link: link}
+	if c.versions, err = c.controller.versions(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	for i := range Brokers {
 		if err := c.addBroker(i+1, o.Ports[i]); err != nil {
 			c.Close()
@@ -164,6 +175,18 @@ func (c *Cluster) Addrs() []string {
 		addrs[i] = "127.0.0.1:" + strconv.Itoa(port)
 	}
 	return addrs
+}
+
+// SetBoard says where the cluster's board is. Somebody who opens a broker's port in
+// a browser is told so.
+func (c *Cluster) SetBoard(url string) { c.board.Store(&url) }
+
+func (c *Cluster) boardURL() string {
+	url := c.board.Load()
+	if url == nil {
+		return ""
+	}
+	return *url
 }
 
 // Running tells whether broker id runs.

@@ -1,9 +1,11 @@
 package embedded
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"kafka-with-go/internal/freeport"
 )
@@ -12,6 +14,8 @@ import (
 // then its connections end too, as they do when a process dies.
 type listener struct {
 	net.Listener
+	cluster *Cluster
+	port    int
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -29,19 +33,45 @@ func (c *Cluster) listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{Listener: inner, conns: make(map[*conn]struct{})}
+	port := inner.Addr().(*net.TCPAddr).Port
+	l := &listener{Listener: inner, cluster: c, port: port, conns: make(map[*conn]struct{})}
 	// Only addBroker leads here, and its callers have the lock (or, in Start,
 	// are alone with the cluster).
-	c.sockets[inner.Addr().(*net.TCPAddr).Port] = l
+	c.sockets[port] = l
 	return l, nil
 }
 
+// Accept returns the next client's connection. kfake closes a port for good when
+// its Accept fails once, which happens when the process has no file left to open.
+// So only a closed socket is an error here: after any other, Accept tries again.
 func (l *listener) Accept() (net.Conn, error) {
-	inner, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	pause := 5 * time.Millisecond
+	for {
+		inner, err := l.Listener.Accept()
+		if err == nil {
+			return l.add(inner)
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		l.cluster.warn("port %d can't take another connection and keeps trying: %v", l.port, cause(err))
+		time.Sleep(pause)
+		pause = min(2*pause, 200*time.Millisecond)
 	}
-	c := &conn{Conn: inner, of: l}
+}
+
+// cause returns what went wrong, without the addresses that net adds to it.
+func cause(err error) error {
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		return operation.Err
+	}
+	return err
+}
+
+// add makes a connection one of this listener's.
+func (l *listener) add(inner net.Conn) (net.Conn, error) {
+	c := newConn(inner, l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dead {
@@ -60,19 +90,12 @@ func (l *listener) cut() {
 	l.conns, l.dead = nil, true
 	l.mu.Unlock()
 	for c := range conns {
-		c.Conn.Close()
+		c.Close()
 	}
 }
 
-// A conn is a client's connection, which its listener knows until it is closed.
-type conn struct {
-	net.Conn
-	of *listener
-}
-
-func (c *conn) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.conns, c)
-	c.of.mu.Unlock()
-	return c.Conn.Close()
+func (l *listener) forget(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
 }
