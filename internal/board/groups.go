@@ -1,7 +1,6 @@
 package board
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
+	"kafka-with-go/internal/groups"
 )
 
 const (
@@ -24,6 +21,9 @@ const (
 	// mostGroups is how many groups the board asks about.
 	mostGroups = 200
 )
+
+// mostMeasured is how many partitions a topic may have for the board to ask where they end.
+const mostMeasured = 1000
 
 // A groupWatch asks for groups, members and commits, and tells what has become of them.
 type groupWatch struct {
@@ -38,37 +38,33 @@ type groupWatch struct {
 	asked  bool // at least once
 }
 
-// A group is what the board knows of a consumer group.
+// A group is what the board knows of a group.
 type group struct {
 	name    string
 	letter  string
-	kind    string // classic or consumer: the old protocol and the new one
+	kind    groups.Kind
 	state   string
 	members []*member // in the order in which the board saw them
 	counted int       // members so far, to number the next one
-	commits map[string]map[int32]int64
 
-	settled  map[string]string // by member, what it had before the rebalance that is under way
-	began    time.Time         // of that rebalance; zero: none is under way
-	askedAt  time.Time
-	toldLag  map[string]int64 // by topic and partition
-	lagSince map[string]time.Time
-	idleTold map[string]bool
+	// What the cluster says of partitions, by topic and partition.
+	commits map[string]map[int32]int64 // in a share group, where its window starts
+	lags    map[string]map[int32]int64 // only of a share group: of others the page sees it
+	beyond  map[string]map[int32]bool  // the commits that lie beyond the log's end
+
+	settled    map[string]string // by member, what it had before the rebalance that is under way
+	began      time.Time         // of that rebalance; zero: none is under way
+	askedAt    time.Time
+	toldLag    map[string]int64 // by topic and partition
+	lagSince   map[string]time.Time
+	toldBeyond map[string]bool
+	idleTold   map[string]bool
 }
 
 // A member is a consumer in a group.
 type member struct {
-	id, client, host string
-	label            string // the group's letter and a number
-	subscribed       []string
-	has              map[string][]int32 // partitions by topic
-}
-
-// A described group is what the cluster says of a group.
-type described struct {
-	name, kind, state string
-	members           []*member
-	commits           map[string]map[int32]int64
+	groups.Member
+	label string // the group's letter and a number
 }
 
 // stable tells whether the group's members have their partitions.
@@ -101,16 +97,14 @@ func (c *groupWatch) watch() {
 			continue
 		}
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(c.ctx, patience)
-		groups, known, err := c.describeGroups(ctx)
-		cancel()
+		answers, err := c.askForGroups()
 		took = time.Since(begin)
 		if err != nil || c.ctx.Err() != nil {
 			took = 0
 			continue // A coordinator may be moving. What is known stays until there is an answer.
 		}
 		c.mu.Lock()
-		changed := c.adoptGroups(groups, known, begin)
+		changed := c.adoptGroups(answers, begin)
 		c.mu.Unlock()
 		// Only now, since a page that is told looks at once.
 		if changed {
@@ -119,124 +113,61 @@ func (c *groupWatch) watch() {
 	}
 }
 
-// describeGroups asks for every group. A group that exists, and of which there
-// is no answer at the moment, is only in known.
-func (c *groupWatch) describeGroups(ctx context.Context) (groups []described, known map[string]bool, err error) {
-	request := kmsg.NewPtrListGroupsRequest()
-	list, err := request.RequestWith(ctx, c.client)
-	if err == nil {
-		err = kerr.ErrorForCode(list.ErrorCode)
-	}
+// askForGroups asks for the groups, and where a commit seems to lie beyond the
+// end of a log, for that end: what a page knows of it may be a moment old.
+func (c *groupWatch) askForGroups() ([]groups.Group, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	answers, _, err := groups.Ask(ctx, c.client, mostGroups)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking for the groups: %w", err)
+		return nil, err
 	}
-	known = make(map[string]bool)
-	var classic, modern, all []string
-	slices.SortFunc(list.Groups, func(a, b kmsg.ListGroupsResponseGroup) int { return cmp.Compare(a.Group, b.Group) })
-	for _, g := range list.Groups {
-		switch {
-		case len(known) == mostGroups || known[g.Group]:
-			continue
-		case strings.EqualFold(g.GroupType, "consumer"):
-			modern = append(modern, g.Group)
-		case g.ProtocolType == "consumer" || g.ProtocolType == "":
-			classic = append(classic, g.Group)
-		default:
-			continue // Not a group of consumers that share partitions.
-		}
-		known[g.Group] = true
-		all = append(all, g.Group)
+	err = groups.Measure(ctx, c.client, answers, c.seemBeyond(answers)...)
+	if err != nil {
+		return nil, err
 	}
-	if all == nil {
-		return nil, known, nil
-	}
-	commits := c.adm.FetchManyOffsets(ctx, all...)
-	add := func(d described) {
-		answer, ok := commits[d.name]
-		if !ok || answer.Err != nil {
-			return
-		}
-		d.commits = make(map[string]map[int32]int64)
-		answer.Fetched.Each(func(o kadm.OffsetResponse) {
-			if o.Err != nil || o.At < 0 {
-				return
-			}
-			if d.commits[o.Topic] == nil {
-				d.commits[o.Topic] = make(map[int32]int64)
-			}
-			d.commits[o.Topic][o.Partition] = o.At
-		})
-		groups = append(groups, d)
-	}
-	if classic != nil {
-		// An error of one coordinator leaves the answers of the others.
-		answers, _ := c.adm.DescribeGroups(ctx, classic...)
-		for _, g := range answers.Sorted() {
-			if g.Err != nil {
-				continue
-			}
-			d := described{name: g.Group, kind: "classic", state: g.State}
-			for _, m := range g.Members {
-				d.members = append(d.members, classicMember(m))
-			}
-			add(d)
-		}
-	}
-	if modern != nil {
-		answers, _ := c.adm.DescribeConsumerGroups(ctx, modern...)
-		for _, name := range slices.Sorted(maps.Keys(answers)) {
-			g := answers[name]
-			if g.Err != nil {
-				continue
-			}
-			d := described{name: g.Group, kind: "consumer", state: g.State}
-			for _, m := range g.Members {
-				d.members = append(d.members, modernMember(m))
-			}
-			add(d)
-		}
-	}
-	return groups, known, nil
+	return answers, nil
 }
 
-func classicMember(m kadm.DescribedGroupMember) *member {
-	described := &member{id: m.MemberID, client: m.ClientID, host: m.ClientHost, has: make(map[string][]int32)}
-	if joined, ok := m.Join.AsConsumer(); ok {
-		described.subscribed = joined.Topics
-	}
-	if assigned, ok := m.Assigned.AsConsumer(); ok {
-		for _, t := range assigned.Topics {
-			if len(t.Partitions) > 0 {
-				described.has[t.Topic] = slices.Sorted(slices.Values(t.Partitions))
+// seemBeyond returns the topics that are shown, and in which a group has
+// committed more than the board knows.
+func (c *groupWatch) seemBeyond(answers []groups.Group) []string {
+	topics, ends := c.cluster.now().topics, c.tails.ends()
+	seem := make(map[string]bool)
+	for _, g := range answers {
+		for _, o := range g.Offsets {
+			end, known := ends[spot{o.Topic, o.Partition}]
+			meta := topics[o.Topic]
+			if known && o.Committed > end && meta != nil && len(meta.partitions) <= mostMeasured {
+				seem[o.Topic] = true
 			}
 		}
 	}
-	return described
-}
-
-func modernMember(m kadm.ConsumerGroupMember) *member {
-	described := &member{id: m.MemberID, client: m.ClientID, host: m.ClientHost, subscribed: m.SubscribedTopics, has: make(map[string][]int32)}
-	for _, t := range m.Assignment.Sorted() {
-		if len(t.Partitions) > 0 {
-			described.has[t.Topic] = slices.Sorted(slices.Values(t.Partitions))
-		}
-	}
-	return described
+	return slices.Sorted(maps.Keys(seem))
 }
 
 // adoptGroups takes over what the cluster said. The caller has the lock.
-func (c *groupWatch) adoptGroups(answers []described, known map[string]bool, asked time.Time) (changed bool) {
+func (c *groupWatch) adoptGroups(answers []groups.Group, asked time.Time) (changed bool) {
 	first := !c.asked
 	c.asked, changed = true, first
+	known := make(map[string]bool)
 	for _, d := range answers {
-		g := c.groups[d.name]
+		known[d.Name] = true
+		if d.Err != nil {
+			continue // What was known of it stays.
+		}
+		g := c.groups[d.Name]
 		fresh := g == nil
 		if fresh {
 			g = &group{
-				name: d.name, letter: c.freeLetter(), toldLag: make(map[string]int64),
-				lagSince: make(map[string]time.Time), idleTold: make(map[string]bool),
+				name:       d.Name,
+				letter:     c.freeLetter(),
+				toldLag:    make(map[string]int64),
+				lagSince:   make(map[string]time.Time),
+				toldBeyond: make(map[string]bool),
+				idleTold:   make(map[string]bool),
 			}
-			c.groups[d.name] = g
+			c.groups[d.Name] = g
 			changed = true
 			if !first {
 				c.say(good, "Group %s has appeared.", name(g.name))
@@ -246,6 +177,7 @@ func (c *groupWatch) adoptGroups(answers []described, known map[string]bool, ask
 			changed = true
 		}
 		c.tellLag(g)
+		c.tellBeyond(g)
 	}
 	for _, groupName := range slices.Sorted(maps.Keys(c.groups)) {
 		if !known[groupName] {
@@ -276,23 +208,26 @@ func (c *groupWatch) freeLetter() string {
 
 // adoptGroup takes over what the cluster said of one group, and says in plain
 // words what that means.
-func (c *groupWatch) adoptGroup(g *group, d described, silent bool, asked time.Time) (changed bool) {
+func (c *groupWatch) adoptGroup(g *group, d groups.Group, silent bool, asked time.Time) (changed bool) {
 	last := g.askedAt
 	if last.IsZero() {
 		last = asked.Add(-idle) // The group came since the last question.
 	}
 	g.askedAt = asked
 	before := g.assignment()
-	changed = g.state != d.state || g.kind != d.kind || !sameCommits(g.commits, d.commits)
-	g.state, g.kind, g.commits = d.state, d.kind, d.commits
+	changed = g.state != d.State || g.kind != d.Kind
+	g.state, g.kind = d.State, d.Kind
+	if g.adoptOffsets(d) {
+		changed = true
+	}
 
-	joined, left := g.adoptMembers(d.members)
+	joined, left := g.adoptMembers(d.Members)
 	if !silent {
 		for _, m := range joined {
-			c.say(good, "Member %s (%s) has joined %s.", m.label, name(m.client), name(g.name))
+			c.say(good, "Member %s (%s) has joined %s.", m.label, clientName(m), name(g.name))
 		}
 		for _, m := range left {
-			c.say(warning, "Member %s (%s) has left %s.", m.label, name(m.client), name(g.name))
+			c.say(warning, "Member %s (%s) has left %s.", m.label, clientName(m), name(g.name))
 		}
 	}
 	after := g.assignment()
@@ -320,29 +255,67 @@ func (c *groupWatch) adoptGroup(g *group, d described, silent bool, asked time.T
 	return c.tellIdle(g) || changed
 }
 
+// adoptOffsets takes over how far the group has come, and tells whether that is new.
+func (g *group) adoptOffsets(d groups.Group) (changed bool) {
+	commits := byPlace(d.Offsets, func(o groups.Offset) (int64, bool) {
+		return o.Committed, o.Committed != groups.None
+	})
+	lags := byPlace(d.Offsets, func(o groups.Offset) (int64, bool) {
+		return o.Lag, o.Lag != groups.None && d.Kind == groups.Share
+	})
+	beyond := byPlace(d.Offsets, func(o groups.Offset) (bool, bool) {
+		return true, o.BeyondEnd()
+	})
+	changed = !samePlaces(g.commits, commits) || !samePlaces(g.lags, lags) || !samePlaces(g.beyond, beyond)
+	g.commits, g.lags, g.beyond = commits, lags, beyond
+	return changed
+}
+
+// byPlace sorts a value of each offset that has it by topic and partition.
+func byPlace[V any](offsets []groups.Offset, value func(groups.Offset) (V, bool)) map[string]map[int32]V {
+	values := make(map[string]map[int32]V)
+	for _, o := range offsets {
+		v, ok := value(o)
+		if !ok {
+			continue
+		}
+		if values[o.Topic] == nil {
+			values[o.Topic] = make(map[int32]V)
+		}
+		values[o.Topic][o.Partition] = v
+	}
+	return values
+}
+
+func samePlaces[V comparable](a, b map[string]map[int32]V) bool {
+	return maps.EqualFunc(a, b, func(x, y map[int32]V) bool { return maps.Equal(x, y) })
+}
+
 // adoptMembers takes over the members, and returns those that are new and those
 // that are gone.
-func (g *group) adoptMembers(now []*member) (joined, left []*member) {
-	byID := make(map[string]*member)
+func (g *group) adoptMembers(now []groups.Member) (joined, left []*member) {
+	byID := make(map[string]groups.Member)
 	for _, m := range now {
-		byID[m.id] = m
+		byID[m.ID] = m
 	}
 	var members []*member
 	for _, m := range g.members {
-		if n := byID[m.id]; n != nil {
-			n.label = m.label
-			members = append(members, n)
-			delete(byID, m.id)
-		} else {
+		n, ok := byID[m.ID]
+		if !ok {
 			left = append(left, m)
+			continue
 		}
+		members = append(members, &member{n, m.label})
+		delete(byID, m.ID)
 	}
 	for _, m := range now {
-		if byID[m.id] != nil {
-			g.counted++
-			m.label = fmt.Sprintf("%s%d", g.letter, g.counted)
-			members, joined = append(members, m), append(joined, m)
+		_, ok := byID[m.ID]
+		if !ok {
+			continue
 		}
+		g.counted++
+		fresh := &member{m, fmt.Sprintf("%s%d", g.letter, g.counted)}
+		members, joined = append(members, fresh), append(joined, fresh)
 	}
 	g.members = members
 	return joined, left
@@ -352,7 +325,7 @@ func (g *group) adoptMembers(now []*member) (joined, left []*member) {
 func (g *group) assignment() map[string]string {
 	has := make(map[string]string)
 	for _, m := range g.members {
-		has[m.id] = fmt.Sprint(m.has) // fmt sorts maps.
+		has[m.ID] = fmt.Sprint(m.Has) // fmt sorts maps.
 	}
 	return has
 }
@@ -365,11 +338,11 @@ func (g *group) shares() string {
 			words = append(words, fmt.Sprintf("and %d more members", len(g.members)-i))
 			break
 		}
-		switch count := m.count(); {
+		switch count := m.Count(); {
 		case count == 0:
 			words = append(words, m.label+" is idle")
-		case len(m.has) == 1 && count <= 8:
-			for _, p := range m.has {
+		case len(m.Has) == 1 && count <= 8:
+			for _, p := range m.Has {
 				words = append(words, fmt.Sprintf("%s has %s", m.label, numbers(p)))
 			}
 		default:
@@ -379,36 +352,29 @@ func (g *group) shares() string {
 	return strings.Join(words, ", ")
 }
 
-// count is how many partitions a member has.
-func (m *member) count() int {
-	n := 0
-	for _, p := range m.has {
-		n += len(p)
-	}
-	return n
-}
-
 // idle says why a member has no partition, or "" if it has one.
 func (c *groupWatch) idle(g *group, m *member) string {
 	topics := c.cluster.now().topics
-	if m.count() > 0 {
+	if m.Count() > 0 {
 		return ""
 	}
 	if !stable(g.state) {
 		return "waits for the rebalance to end"
 	}
 	available, there := 0, 0
-	for _, t := range m.subscribed {
+	for _, t := range m.Subscribed {
 		if meta := topics[t]; meta != nil {
 			available += len(meta.partitions)
 			there++
 		}
 	}
 	switch {
-	case len(m.subscribed) > 0 && there == 0:
+	case len(m.Subscribed) > 0 && there == 0:
 		return "the topic it wants doesn't exist"
-	case len(g.members) > available && available > 0:
+	case g.kind != groups.Share && len(g.members) > available && available > 0:
 		return fmt.Sprintf("%d members share %d partitions, and each partition has one owner", len(g.members), available)
+	case g.kind == groups.Share:
+		return "the cluster has given it no partition yet"
 	default:
 		return "the group gave it no partition"
 	}
@@ -416,12 +382,15 @@ func (c *groupWatch) idle(g *group, m *member) string {
 
 // tellIdle says once that a member has nothing to do.
 func (c *groupWatch) tellIdle(g *group) (changed bool) {
+	if g.kind == groups.Share {
+		return false // There is a partition for everybody, since it can be shared: it comes in a moment.
+	}
 	here := make(map[string]bool)
 	for _, m := range g.members {
-		here[m.id] = true
+		here[m.ID] = true
 		reason := c.idle(g, m)
-		if stable(g.state) && (reason != "") != g.idleTold[m.id] {
-			if g.idleTold[m.id] = reason != ""; reason != "" {
+		if stable(g.state) && (reason != "") != g.idleTold[m.ID] {
+			if g.idleTold[m.ID] = reason != ""; reason != "" {
 				c.say(warning, "Member %s of %s is idle: %s.", m.label, name(g.name), reason)
 			}
 			changed = true
@@ -440,11 +409,11 @@ func (c *groupWatch) tellIdle(g *group) (changed bool) {
 func (c *groupWatch) tellLag(g *group) {
 	for at, end := range c.tails.ends() {
 		key := fmt.Sprintf("%s/%d", at.topic, at.partition)
-		committed, ok := g.commits[at.topic][at.partition]
-		if !ok {
+		lag, known := g.lagIn(at.topic, at.partition, end)
+		if !known {
 			continue
 		}
-		lag, told := max(end-committed, 0), g.toldLag[key]
+		told := g.toldLag[key]
 		if lag < lagWorthTelling || told > 0 && lag < 10*told {
 			delete(g.lagSince, key)
 		} else if g.lagSince[key].IsZero() {
@@ -462,6 +431,31 @@ func (c *groupWatch) tellLag(g *group) {
 	}
 }
 
-func sameCommits(a, b map[string]map[int32]int64) bool {
-	return maps.EqualFunc(a, b, func(x, y map[int32]int64) bool { return maps.Equal(x, y) })
+// lagIn is how many records a group has left in a partition, as far as it is known.
+func (g *group) lagIn(topic string, partition int32, end int64) (lag int64, known bool) {
+	lag, known = g.lags[topic][partition]
+	if known {
+		return lag, true
+	}
+	committed, known := g.commits[topic][partition]
+	if !known {
+		return 0, false
+	}
+	return max(end-committed, 0), true
+}
+
+// tellBeyond says once that a group stands beyond the end of a log that is shown.
+func (c *groupWatch) tellBeyond(g *group) {
+	for at := range c.tails.ends() {
+		key := fmt.Sprintf("%s/%d", at.topic, at.partition)
+		beyond := g.beyond[at.topic][at.partition]
+		if !beyond {
+			delete(g.toldBeyond, key)
+		}
+		if beyond && !g.toldBeyond[key] {
+			g.toldBeyond[key] = true
+			c.say(warning, "%s stands beyond the end of partition %d: it may skip the records that come before offset %d.",
+				name(g.name), at.partition, g.commits[at.topic][at.partition])
+		}
+	}
 }

@@ -5,46 +5,17 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"kafka-with-go/internal/legible"
 )
 
-// clean turns bytes that anybody may have written into text that can be shown:
-// at most max characters, with control characters and bytes that aren't UTF-8 as
-// \xNN, and others that would be invisible, or would reorder the text around
-// them, by their number.
+// clean turns bytes that anybody may have written into text that can be shown.
 // The page shows it as text and never as markup; this is what text alone can't
 // make harmless. It also tells whether something was cut off.
-func clean(raw []byte, max int) (text string, cut bool) {
-	var b strings.Builder
-	for n := 0; len(raw) > 0; n++ {
-		if n == max {
-			return b.String(), true
-		}
-		r, size := utf8.DecodeRune(raw)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, raw[0])
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r < 0x20 || r == 0x7f:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case !unicode.IsPrint(r):
-			fmt.Fprintf(&b, `\u{%x}`, r)
-		default:
-			b.WriteRune(r)
-		}
-		raw = raw[size:]
-	}
-	return b.String(), false
-}
+func clean(raw []byte, max int) (text string, cut bool) { return legible.Text(raw, max) }
 
 // name is a topic's, a group's or a client's name, short enough for a line.
-func name(s string) string {
-	text, cut := clean([]byte(s), 60)
-	if cut {
-		text += "…"
-	}
-	return text
-}
+func name(s string) string { return legible.Name(s) }
 
 // isText tells whether bytes are text that loses nothing when it is shown.
 func isText(raw []byte) bool {

@@ -8,9 +8,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"kafka-with-go/internal/groups"
 )
 
 // A view is what all pages that show one span have in common, as JSON, at one
@@ -71,13 +72,18 @@ type (
 	groupJSON struct {
 		Letter  string           `json:"letter"`
 		Name    string           `json:"name"`
+		Kind    string           `json:"kind"`     // classic, consumer or share
+		Words   string           `json:"words"`    // the kind in words
+		Explain string           `json:"explains"` // what such a group does
 		State   string           `json:"state"`
 		Stable  bool             `json:"stable"`
 		Here    bool             `json:"here"`   // it reads the topic that is shown
 		Others  int              `json:"others"` // how many other topics it has commits or partitions in
 		Members []memberJSON     `json:"members"`
 		Count   int              `json:"count"`   // all members
-		Commits map[string]int64 `json:"commits"` // by partition of the topic
+		Commits map[string]int64 `json:"commits"` // by partition of the topic; in a share group the start of its window
+		Lags    map[string]int64 `json:"lags"`    // by partition: only where it isn't the end less the commit
+		Beyond  map[string]bool  `json:"beyond"`  // by partition: the commit lies beyond the log's end
 		Command string           `json:"command"` // starts one more member
 	}
 	memberJSON struct {
@@ -184,26 +190,23 @@ func (c *collector) groupsJSON(s span) []groupJSON {
 	for _, g := range c.groups.groups {
 		j := groupJSON{
 			Letter: g.letter, Name: name(g.name), State: g.state, Stable: stable(g.state),
-			Members: []memberJSON{}, Count: len(g.members), Commits: make(map[string]int64), Command: c.programs[g.name],
+			Kind: string(g.kind), Words: g.kind.Words(), Explain: g.kind.Explanation(),
+			Members: []memberJSON{}, Count: len(g.members), Command: c.programs[g.name],
+			Commits: shownPlaces(s, g.commits[topic]), Lags: shownPlaces(s, g.lags[topic]), Beyond: shownPlaces(s, g.beyond[topic]),
 		}
 		others := make(map[string]bool)
-		for t, commits := range g.commits {
-			if t != topic {
+		for t := range g.commits {
+			if t == topic {
+				j.Here = true
+			} else {
 				others[t] = true
-				continue
-			}
-			j.Here = true
-			for p, at := range commits {
-				if s.holds(p) {
-					j.Commits[strconv.Itoa(int(p))] = at
-				}
 			}
 		}
 		names := clientNames(g.members)
 		for i, m := range g.members {
-			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.host), Has: []int32{}, Idle: c.groups.idle(g, m)}
-			j.Here = j.Here || slices.Contains(m.subscribed, topic)
-			for t, ps := range m.has {
+			jm := memberJSON{Label: m.label, Client: names[i], Host: name(m.Host), Has: []int32{}, Idle: c.groups.idle(g, m)}
+			j.Here = j.Here || slices.Contains(m.Subscribed, topic)
+			for t, ps := range m.Has {
 				if t == topic {
 					j.Here = true
 					jm.Count = len(ps)
@@ -235,25 +238,32 @@ func (s span) holds(partition int32) bool {
 	return int(partition) >= s.from && int(partition) < s.from+mostLanes
 }
 
-// clientNames are the members' names, by which one can tell them apart: their
-// client ids, and where several have the same one, the end of the member's id.
-func clientNames(members []*member) []string {
-	short := make([]string, len(members))
-	count := make(map[string]int)
-	for i, m := range members {
-		// kafka-go adds the name of its library in parentheses to that of the program.
-		client, _, _ := strings.Cut(m.client, " (")
-		short[i] = name(client)
-		count[short[i]]++
-	}
-	for i, m := range members {
-		if count[short[i]] > 1 {
-			id := []rune(m.id)
-			short[i] += " …" + name(string(id[max(0, len(id)-4):]))
+// shownPlaces are the values of the partitions that a span holds.
+func shownPlaces[V any](s span, values map[int32]V) map[string]V {
+	held := make(map[string]V)
+	for p, value := range values {
+		if s.holds(p) {
+			held[strconv.Itoa(int(p))] = value
 		}
 	}
-	return short
+	return held
 }
+
+// clientNames are the members' names, by which one can tell them apart.
+func clientNames(members []*member) []string {
+	var plainly []groups.Member
+	for _, m := range members {
+		plainly = append(plainly, m.Member)
+	}
+	names := groups.Names(plainly)
+	for i := range names {
+		names[i] = name(names[i])
+	}
+	return names
+}
+
+// clientName is the name of one member by itself.
+func clientName(m *member) string { return clientNames([]*member{m})[0] }
 
 // significant rounds a rate, so that a page isn't told of what nobody sees.
 func significant(x float64) float64 {

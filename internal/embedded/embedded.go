@@ -138,6 +138,7 @@ func Start(o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
 	c.fake = fake
+	c.mendGroups()
 	c.controller = &controller{cluster: c, link: link}
 	if c.versions, err = c.controller.versions(); err != nil {
 		c.Close()

@@ -2,7 +2,7 @@
 
 import { $, el, text, attr, className, sync, number, brief, few, plural } from "./dom.js";
 import { draw } from "./state.js";
-import { chosenGroups, shownGroups, giveStyles, railStyle } from "./rails.js";
+import { chosenGroups, shownGroups, giveStyles, railStyle, lagOf } from "./rails.js";
 
 export function drawGroups(state) {
   const box = $("groups");
@@ -59,10 +59,7 @@ function drawGroup(node, g, shown, many, state) {
   sample.hidden = !shown;
 
   let lag = 0;
-  for (const lane of state.lanes) {
-    const committed = g.commits[lane.p];
-    if (committed !== undefined && lane.end >= 0) lag += Math.max(0, lane.end - committed);
-  }
+  for (const lane of state.lanes) lag += lagOf(lane, g) ?? 0;
   const part = state.cluster && state.cluster.topic.partitions > state.lanes.length;
   text(lagsum, g.here && Object.keys(g.commits).length ? `lag ${brief(lag)}${part ? " here" : ""}` : "");
   attr(lagsum, "title", part ? `in the partitions that are shown: ${number(lag)}` : number(lag));
@@ -72,7 +69,16 @@ function drawGroup(node, g, shown, many, state) {
   const short = many && !shown;
   const count = g.count ? plural(g.count, "member") : "no members";
   if (!words.firstChild) words.append(el("span"), el("span", "less"));
-  const [state1, state2] = states[g.state] || [g.state, ""];
+  let [state1, state2] = states[g.state] || [g.state, ""];
+  if (g.kind === "share") {
+    state1 = `share group, ${state1}`;
+    if (g.state === "Stable") state2 = ": its members share partitions";
+    if (g.state === "Empty") state2 = ": the cluster keeps what is left";
+  } else if (g.kind === "consumer") {
+    state1 = `new protocol, ${state1}`;
+  }
+  attr(node, "data-kind", g.kind);
+  attr(words, "title", `${g.words}. ${g.explains}`);
   if (!g.here) text(words.firstChild, `${count}, reads ${plural(g.others, "other topic")}`);
   else if (short) text(words.firstChild, `${count} · ${g.stable ? g.state.toLowerCase() : "rebalances"}`);
   else text(words.firstChild, state1);

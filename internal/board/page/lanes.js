@@ -3,7 +3,7 @@
 
 import { $, el, text, attr, className, style, sync, number, brief, plural } from "./dom.js";
 import { marks, sameKey, tooFast } from "./state.js";
-import { shownGroups, railStyle } from "./rails.js";
+import { shownGroups, railStyle, lagOf } from "./rails.js";
 
 const freshFor = 1200; // milliseconds that a new record is set off
 const calmRate = 4; // records a second in any lane, from which on new ones aren't set off: all are new
@@ -56,16 +56,17 @@ export function drawLanes(state) {
   drawLegend(state, kind, groups);
 }
 
-// owns says who owns a partition of a group, and what it has left to read.
+// owns says who owns a partition of a group, and what it has left to read. A
+// partition of a share group may have several owners.
 function owns(lane, g) {
-  const owner = g.members.find((m) => m.has.includes(lane.p));
+  const owners = g.members.filter((m) => m.has.includes(lane.p));
+  const owner = owners[0];
   const committed = g.commits[lane.p];
-  const known = committed !== undefined && lane.end >= 0;
-  const beyond = known && committed > lane.end;
-  const lag = known ? Math.max(0, lane.end - committed) : null;
+  const beyond = Boolean(g.beyond[lane.p]);
+  const lag = lagOf(lane, g);
   return {
-    owner, committed, beyond, lag,
-    chip: !g.stable ? `${g.letter} ?` : owner ? owner.label : `${g.letter} –`,
+    owners, owner, committed, beyond, lag,
+    chip: !g.stable ? `${g.letter} ?` : owners.length > 1 ? `${owner.label} +${owners.length - 1}` : owner ? owner.label : `${g.letter} –`,
     words: !g.stable ? "rebalances" : beyond ? "beyond end" : lag !== null ? `lag ${brief(lag)}` : owner ? "" : "no commit",
   };
 }
@@ -306,7 +307,7 @@ function drawRails(track, owners, lane, slots, groups, size, gap) {
     style(rail, "--to", `${known && at > 0 ? at * (size + gap) - gap / 2 : 0}px`);
     rail.children[0].hidden = !known || at === 0;
     rail.children[1].hidden = !known || before;
-    const behind = before ? `◂ ${brief(first - committed)} further back` : !known && lane.end > lane.start && g.stable && g.members.length ? "nothing committed yet" : "";
+    const behind = before ? `◂ ${brief(first - committed)} further back` : !known && lane.end > lane.start && g.stable && g.members.length ? (g.kind === "share" ? "nothing given out yet" : "nothing committed yet") : "";
     text(rail.children[2], behind);
     attr(rail, "aria-hidden", "true");
     rail.dataset.group = g.name;
@@ -317,7 +318,7 @@ function drawRails(track, owners, lane, slots, groups, size, gap) {
     if (r.ends) return;
     const { g } = r;
     const o = owns(lane, g);
-    const { owner, committed, beyond, lag } = o;
+    const { owners: all, owner, committed, beyond, lag } = o;
     const [chip, words] = node.children;
     const nobody = owner ? "" : g.count ? "no member of it owns the partition" : "it has no members";
     className(chip, "chip", !(g.stable && owner) && "none");
@@ -325,9 +326,9 @@ function drawRails(track, owners, lane, slots, groups, size, gap) {
     className(words, "lag", g.stable && lag > 0 && "some", (beyond || !g.stable) && "moving");
     text(words, o.words);
     attr(node, "title", `${g.name}: ` + [
-      owner ? `${owner.label} (${owner.client}) owns partition ${lane.p}` : nobody,
-      lag === null ? "nothing is committed" : beyond
-        ? `its commit, ${number(committed)}, lies beyond the log's end, ${number(lane.end)}: it waits for records that come after that offset`
+      owner ? `${all.map((m) => `${m.label} (${m.client})`).join(", ")} ${all.length > 1 ? "share" : "owns"} partition ${lane.p}` : nobody,
+      lag === null ? (g.kind === "share" ? "nothing is given out yet" : "nothing is committed") : beyond
+        ? `its commit, ${number(committed)}, lies beyond the log's end, ${number(lane.end)}: it may skip the records that come before that offset`
         : `lag ${number(lag)}`,
     ].join(", "));
     attr(node, "aria-label", node.title);

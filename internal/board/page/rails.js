@@ -25,3 +25,12 @@ export function giveStyles(groups) {
 export function railStyle(g) {
   return ["one", "two", "three"][(patterns.get(g.name) || 0) % 3];
 }
+
+// lagOf is how many records a group has left in a partition, or null where it
+// isn't known. In a share group records behind its mark may be done too, so the
+// cluster counts there.
+export function lagOf(lane, g) {
+  if (g.lags[lane.p] !== undefined) return g.lags[lane.p];
+  const committed = g.commits[lane.p];
+  return committed === undefined || lane.end < 0 ? null : Math.max(0, lane.end - committed);
+}
