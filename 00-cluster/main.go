@@ -28,6 +28,9 @@ const topic = "message-log"
 
 var ports = [embedded.Brokers]int{9093, 9094, 9095}
 
+// fail is told why the cluster has ended by itself.
+var fail func(error)
+
 func main() {
 	data := flag.String("data", "", "keep records and committed offsets in this `folder`, for the next start")
 	port := flag.Int("board", boardPort, "serve the board on this `port`, or on the next free one; 0 for any")
@@ -41,7 +44,7 @@ func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		// Records that were removed give their memory back soon. By default the
 		// process may take twice what is in use.
-		debug.SetMemoryLimit(256 << 20)
+		debug.SetMemoryLimit(embedded.ProcessBytes)
 	}
 
 	// The first signal begins an orderly end. While a program runs, every signal
@@ -50,12 +53,23 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go watchParent(signals)
 
+	// A cluster that has ended by itself ends this program, as Ctrl-C does.
+	failure := make(chan error, 1)
+	fail = func(err error) {
+		failure <- err
+		signals <- os.Interrupt
+	}
+
 	var status int
 	var err error
 	if *watchOnly {
 		err = watch(*port, flag.Args(), signals)
 	} else {
 		status, err = run(*data, *port, flag.Args(), signals)
+	}
+	select {
+	case err = <-failure:
+	default:
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -116,7 +130,7 @@ func startCluster(data string) (*embedded.Cluster, error) {
 	if err := probe(context.Background()); err != nil {
 		return nil, err
 	}
-	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
+	cluster, err := embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn, Fail: fail})
 	var port *embedded.PortError
 	if errors.As(err, &port) {
 		return nil, portTaken(port.Port, port.Err.Error())
@@ -136,10 +150,11 @@ func welcome(data, board string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", addresses(), topic)
 	if data == "" {
-		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB a partition, and go with this process.\n", embedded.RetentionBytes>>20)
+		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB in all, and go with this process.\n", embedded.MemoryBytes>>20)
 	} else {
-		fmt.Fprintf(&b, "Records and committed offsets are kept in %s.\n", data)
+		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n", data, embedded.DataBytes>>30)
 	}
+	fmt.Fprintf(&b, "Beyond that the oldest records go first; every %.0f minutes those go that are over 7 days old.\n", embedded.RetentionCheck.Minutes())
 	if board != "" {
 		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
 	}

@@ -18,7 +18,6 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -27,18 +26,8 @@ import (
 // Brokers is the number of brokers of a cluster. They are numbered from 1.
 const Brokers = 3
 
-// RetentionBytes is how many bytes of records (as batches, compressed if the
-// producer compresses) a partition keeps in memory. Beyond it the oldest
-// batches go, within a tenth of a second.
-const RetentionBytes = 16 << 20
-
-// dataRetentionBytes is the same for a cluster with a data folder, whose
-// records lie on the disk.
-const dataRetentionBytes = 1 << 30
-
-// segmentBytes is the size of a piece of a partition's log. Memory is given
-// back a segment at a time, so a segment is small beside RetentionBytes.
-const segmentBytes = 1 << 20
+// clusterID is the name by which a cluster knows its data folder.
+const clusterID = "embedded-cluster"
 
 // describeTopicPartitions is the API key of a request that Kafka's Java admin
 // client prefers where it is offered, and whose answer by kfake makes that
@@ -58,6 +47,14 @@ type Options struct {
 	// wrong in the cluster while it runs. Each sentence comes once, from any
 	// goroutine. nil discards them.
 	Warn func(sentence string)
+
+	// Fail is told, once and from any goroutine, why the cluster has ended by
+	// itself: it can't keep what is written in DataDir. Close is still to be
+	// called. nil has Warn told instead.
+	Fail func(error)
+
+	// The bounds of what is kept; 0 for MemoryBytes, DataBytes and DataBatches.
+	memory, dataBytes, dataBatches int64
 }
 
 // Cluster is a running cluster. Its methods may be called concurrently.
@@ -69,6 +66,12 @@ type Cluster struct {
 	closing    sync.Once
 	tell       func(sentence string)
 	told       sync.Map // the sentences that Warn was told
+	fail       func(error)
+	traffic    *traffic
+	folder     *folder // nil without a data folder
+
+	memory, dataBytes, dataBatches int64 // the bounds of what is kept
+	keeping                        sync.Mutex
 
 	mu      sync.Mutex
 	closed  bool
@@ -96,13 +99,18 @@ func Start(o Options) (*Cluster, error) {
 		done:    make(chan struct{}),
 		sockets: make(map[int]*listener),
 		tell:    o.Warn,
+		fail:    o.Fail,
+	}
+	c.setBounds(o)
+	if o.DataDir != "" {
+		folder, err := openFolder(o.DataDir, c.warn)
+		if err != nil {
+			return nil, err
+		}
+		c.folder = folder
 	}
 	link := newLink()
 
-	retention := RetentionBytes
-	if o.DataDir != "" {
-		retention = dataRetentionBytes
-	}
 	versions := kversion.Tip()
 	versions.SetMaxKeyVersion(describeTopicPartitions, -1)
 	options := []kfake.Opt{
@@ -111,15 +119,17 @@ func Start(o Options) (*Cluster, error) {
 			if l := link.listenOnce(); l != nil {
 				return l, nil // The first broker is the controller, see controller.go.
 			}
-			return c.listen(network, address)
+			l, err := c.listen(network, address)
+			if err != nil {
+				return nil, err
+			}
+			return c.traffic.watch(l), nil
 		}),
-		kfake.ClusterID("embedded-cluster"),
+		kfake.ClusterID(clusterID),
 		kfake.DefaultNumPartitions(Brokers),
 		kfake.MaxVersions(versions),
-		kfake.BrokerConfigs(map[string]string{
-			"log.retention.bytes": strconv.Itoa(retention),
-			"log.segment.bytes":   strconv.Itoa(segmentBytes),
-		}),
+		kfake.BrokerConfigs(brokerSettings(o.DataDir)),
+		kfake.WithLogger(&listensToKfake{c}),
 	}
 	if o.DataDir != "" {
 		options = append(options, kfake.DataDir(o.DataDir))
@@ -127,10 +137,15 @@ func Start(o Options) (*Cluster, error) {
 
 	fake, err := kfake.NewCluster(options...)
 	if err != nil {
+		c.unlock()
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
 	c.fake = fake
 	c.controller = newController(c, link)
+	if err := c.restoreStarts(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	for i := range Brokers {
 		if err := c.addBroker(i+1, o.Ports[i]); err != nil {
 			c.Close()
@@ -151,7 +166,7 @@ func Start(o Options) (*Cluster, error) {
 		c.Close()
 		return nil, err
 	}
-	c.background.Go(c.applyRetention)
+	c.background.Go(c.removeOldRecords)
 	return c, nil
 }
 
@@ -258,6 +273,7 @@ func (c *Cluster) Close() {
 		for _, l := range c.sockets {
 			l.cut()
 		}
+		c.unlock()
 	})
 }
 
@@ -351,18 +367,4 @@ func (c *Cluster) placeLeaders() error {
 		}
 	}
 	return nil
-}
-
-// applyRetention removes old records until the cluster is closed.
-func (c *Cluster) applyRetention() {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-tick.C:
-			c.fake.ApplyRetention()
-		}
-	}
 }
