@@ -382,7 +382,8 @@ func TestDamagedFolders(t *testing.T) {
 		{"garbage in pids.log", true, func(t *testing.T, dir string) { change(t, filepath.Join(dir, "pids.log"), garbage) },
 			[]string{"pids.log", "Producers"}, nil, 100, 100, 3},
 		{"a partition of no topic", true, func(t *testing.T, dir string) {
-			if err := os.Mkdir(filepath.Join(dir, "partitions", "other-7"), 0o755); err != nil {
+			other := filepath.Join(dir, "partitions", "other-7")
+			if err := os.CopyFS(other, os.DirFS(filepath.Dir(log(dir)))); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"other-7", "set-aside"}, nil, 100, 100, 3},

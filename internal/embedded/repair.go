@@ -135,17 +135,34 @@ func (f *folder) setAside(topics []topicFile) error {
 		if known[e.Name()] {
 			continue
 		}
+		path := filepath.Join(f.dir, partsName, e.Name())
+		if !hasRecords(path) {
+			// A topic that could not be kept leaves its empty partitions.
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+			}
+			continue
+		}
 		aside := filepath.Join(f.dir, "set-aside")
 		if err := os.MkdirAll(aside, 0o755); err != nil {
 			return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
 		}
 		to := filepath.Join(aside, e.Name()+"-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-		if err := os.Rename(filepath.Join(f.dir, partsName, e.Name()), to); err != nil {
+		if err := os.Rename(path, to); err != nil {
 			return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
 		}
 		f.warn("In the folder %s there were records of the partition %s, which no topic has. They are now in %s.", f.dir, e.Name(), to)
 	}
 	return nil
+}
+
+// hasRecords tells whether any file of a partition's log has something in it.
+func hasRecords(dir string) bool {
+	bases, err := basesIn(dir)
+	return err != nil || slices.ContainsFunc(bases, func(base int64) bool {
+		info, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%d.dat", base)))
+		return err != nil || info.Size() > 0
+	})
 }
 
 // keepDamaged keeps a damaged file beside the mended one.
