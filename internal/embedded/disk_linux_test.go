@@ -19,15 +19,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folderOfHelper is the environment variable that makes this test's executable
-// a cluster with a data folder, in a process of its own.
+// folderOfHelper is the environment variable that makes TestHelper, in a process
+// of its own, a cluster with a data folder.
 const folderOfHelper = "EMBEDDED_TEST_FOLDER"
 
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(folderOfHelper); dir != "" {
-		os.Exit(helper(dir))
+// TestHelper is no test: the other tests of this file start it.
+func TestHelper(t *testing.T) {
+	dir := os.Getenv(folderOfHelper)
+	if dir == "" {
+		t.Skip("started by other tests")
 	}
-	os.Exit(m.Run())
+	os.Exit(helper(dir))
 }
 
 // helper runs a cluster until its standard input ends, or it ends by itself.
@@ -68,7 +70,7 @@ type process struct {
 
 func startProcess(t *testing.T, dir string, options ...kgo.Opt) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHelper$")
 	cmd.Env = append(os.Environ(), folderOfHelper+"="+dir)
 	cmd.Stderr = os.Stderr
 	input, err := cmd.StdinPipe()

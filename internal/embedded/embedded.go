@@ -119,11 +119,7 @@ func Start(o Options) (*Cluster, error) {
 			if l := link.listenOnce(); l != nil {
 				return l, nil // The first broker is the controller, see controller.go.
 			}
-			l, err := c.listen(network, address)
-			if err != nil {
-				return nil, err
-			}
-			return c.traffic.watch(l), nil
+			return c.listen(network, address)
 		}),
 		kfake.ClusterID(clusterID),
 		kfake.DefaultNumPartitions(Brokers),

@@ -33,13 +33,13 @@ const DataBytes = 4 << 30
 
 // DataBatches is how many batches a cluster with a data folder keeps: kfake
 // holds a note of each of them in memory, of batchMeta bytes.
-const DataBatches = 6_000_000
+const DataBatches = 5_500_000
 
 // ProcessBytes is a limit for the memory of the whole process, which the caller
 // gives to debug.SetMemoryLimit. It lies above everything that the bounds above
 // let accumulate: a limit below that would have the garbage collector run all
 // the time.
-const ProcessBytes = 640 << 20
+const ProcessBytes = 512 << 20
 
 const (
 	// RetentionCheck is how often the topics' settings are applied: Apache

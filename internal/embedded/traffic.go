@@ -34,8 +34,14 @@ func (t *traffic) note(n int) {
 	}
 }
 
-// watch returns a listener whose connections are watched.
-func (t *traffic) watch(l net.Listener) net.Listener { return &watchedListener{l, t} }
+// listen opens a socket whose connections are watched.
+func (t *traffic) listen(open func() (net.Listener, error)) (net.Listener, error) {
+	l, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return &watchedListener{l, t}, nil
+}
 
 type watchedListener struct {
 	net.Listener
