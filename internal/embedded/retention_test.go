@@ -282,3 +282,27 @@ func TestCompaction(t *testing.T) {
 		}
 	}
 }
+
+// A log that is longer than a piece loses its old pieces, and no fresh record.
+func TestOldPiecesGo(t *testing.T) {
+	const old, fresh = 20, 20 // records; six or seven of them are a piece
+	c := start(t, Options{Topic: topic})
+	ctx := deadline(t)
+	cl := onePartition(t, c)
+	now := time.Now()
+	for i := range old + fresh {
+		r := &kgo.Record{Topic: topic, Value: make([]byte, 10<<10), Timestamp: now.Add(-8 * day)}
+		if i >= old {
+			r.Timestamp = now.Add(-2 * day) // Near enough to the others for the same piece.
+		}
+		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.applySettings(now); err != nil {
+		t.Fatal(err)
+	}
+	if p := c.fake.PartitionInfo(topic, 0); p.LogStartOffset < old/2 || p.LogStartOffset > old {
+		t.Errorf("the log starts at %d, want a little before %d", p.LogStartOffset, old)
+	}
+}
