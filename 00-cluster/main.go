@@ -154,7 +154,7 @@ func welcome(data, board string) string {
 	} else {
 		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n", data, embedded.DataBytes>>30)
 	}
-	fmt.Fprintf(&b, "Beyond that the oldest records go first; every %.0f minutes those go that are over 7 days old.\n", embedded.RetentionCheck.Minutes())
+	fmt.Fprintf(&b, "Beyond that the oldest records go first; every %.0f minutes those go whose own time is over 7 days ago.\n", embedded.RetentionCheck.Minutes())
 	if board != "" {
 		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
 	}

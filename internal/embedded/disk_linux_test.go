@@ -206,6 +206,50 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A disk that became full since the last write is told at the end, and nothing
+// that was acknowledged is missing.
+func TestFullDiskAtTheEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := startProcess(t, dir)
+	ctx := deadline(t)
+	for i := range 5 {
+		if err := p.client.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("value")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		offsets := make(kadm.Offsets)
+		offsets.AddOffset(topic, 0, int64(i+1), -1)
+		if err := kadm.NewClient(p.client).CommitAllOffsets(ctx, "my-group", offsets); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.limit(t, 1)
+	p.input.Close()
+	var said string
+	for p.lines.Scan() {
+		said += p.lines.Text() + "\n"
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("the cluster ended by %v", err)
+	}
+	wantWords(t, said, "warning:", dir, "Acknowledged records and committed offsets are there")
+
+	again := startProcess(t, dir)
+	adm := kadm.NewClient(again.client)
+	ends, err := adm.ListEndOffsets(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offsets, err := adm.FetchOffsets(ctx, "my-group")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, _ := ends.Lookup(topic, 0)
+	commit, _ := offsets.Lookup(topic, 0)
+	if end.Offset != 5 || commit.At != 5 {
+		t.Errorf("%d records and the commit %d are there, want 5 and 5", end.Offset, commit.At)
+	}
+}
+
 // A cluster that is killed while records are written and positions committed has
 // each of them that was acknowledged, however often that happens. Its lock goes
 // with the process.

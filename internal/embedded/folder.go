@@ -117,6 +117,9 @@ func strangersIn(dir string) ([]string, error) {
 			e.Name() == topicsName && readable(dir, topicsName, "topics") {
 			return nil, nil
 		}
+		if e.Name() == ".DS_Store" || e.Name() == "lost+found" {
+			continue // What macOS and a new disk put into an empty folder.
+		}
 		names = append(names, e.Name())
 	}
 	const some = 3
