@@ -124,7 +124,7 @@ func Start(o Options) (*Cluster, error) {
 		kfake.ClusterID(clusterID),
 		kfake.DefaultNumPartitions(Brokers),
 		kfake.MaxVersions(versions),
-		kfake.BrokerConfigs(brokerSettings(o.DataDir)),
+		kfake.BrokerConfigs(retentionSettings(o.DataDir)),
 		kfake.WithLogger(&listensToKfake{c}),
 	}
 	if o.DataDir != "" {

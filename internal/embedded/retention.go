@@ -63,10 +63,10 @@ const (
 // never is, in milliseconds, an interval after which nothing ever happens.
 const never = 10 * 365 * 24 * time.Hour / time.Millisecond
 
-// brokerSettings returns what kfake is told to start with. Its timer for
+// retentionSettings returns what kfake is told to start with. Its timer for
 // compaction and retention is switched off, since compact calls the one without
 // the other. The settings for retention are Apache Kafka's defaults.
-func brokerSettings(dataDir string) map[string]string {
+func retentionSettings(dataDir string) map[string]string {
 	segment := memorySegmentBytes
 	if dataDir != "" {
 		segment = dataSegmentBytes
