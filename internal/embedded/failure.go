@@ -95,7 +95,7 @@ func (l *listensToKfake) Logf(level kfake.LogLevel, format string, args ...any) 
 	var cause error
 	for _, arg := range args {
 		if err, ok := arg.(error); ok {
-			cause = plain(err)
+			cause = withoutPath(err)
 		}
 	}
 	switch {

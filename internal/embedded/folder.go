@@ -52,11 +52,11 @@ func openFolder(dir string, warn func(string, ...any)) (*folder, error) {
 		err = os.MkdirAll(dir, 0o755)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the folder %s can't be made (%w): %s", dir, plain(err), instead)
+		return nil, fmt.Errorf("the folder %s can't be made (%w): %s", dir, withoutPath(err), instead)
 	}
 	strangers, err := strangersIn(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the folder %s can't be read (%w): %s", dir, plain(err), instead)
+		return nil, fmt.Errorf("the folder %s can't be read (%w): %s", dir, withoutPath(err), instead)
 	}
 	if len(strangers) > 0 {
 		return nil, fmt.Errorf("the folder %s holds something else than the records of a cluster (%s): %s", dir, strings.Join(strangers, ", "), instead)
@@ -70,7 +70,7 @@ func openFolder(dir string, warn func(string, ...any)) (*folder, error) {
 	}
 	locked, err := f.lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("the folder %s can't be written (%w): change its permissions, or %s", dir, plain(err), instead)
+		return nil, fmt.Errorf("the folder %s can't be written (%w): change its permissions, or %s", dir, withoutPath(err), instead)
 	}
 	if !locked {
 		return nil, fmt.Errorf("another cluster%s keeps its records in the folder %s: end that cluster (Ctrl-C in its terminal), or %s", f.holder(), dir, instead)
@@ -142,9 +142,9 @@ func readable(dir, name, key string) bool {
 	return fields["version"] != nil && fields[key] != nil
 }
 
-// plain returns what the operating system says, without the operation and the
+// withoutPath returns what the operating system says, without the operation and the
 // path, which the sentence around it names.
-func plain(err error) error {
+func withoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err

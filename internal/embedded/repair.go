@@ -85,7 +85,7 @@ func (f *folder) repairState() error {
 	}
 	// Without it, kfake would begin an empty cluster and write over this one.
 	if err := writeJSON(filepath.Join(f.dir, metaName), map[string]any{"version": 1, "cluster_id": clusterID}); err != nil {
-		return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+		return fmt.Errorf("the folder %s can't be written: %w", f.dir, withoutPath(err))
 	}
 	f.warn("The file %s in the folder %s was missing or damaged, and has been written anew. Nothing is lost.", metaName, f.dir)
 	return nil
@@ -139,17 +139,17 @@ func (f *folder) setAside(topics []topicFile) error {
 		if !hasRecords(path) {
 			// A topic that could not be kept leaves its empty partitions.
 			if err := os.RemoveAll(path); err != nil {
-				return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+				return fmt.Errorf("the folder %s can't be written: %w", f.dir, withoutPath(err))
 			}
 			continue
 		}
 		aside := filepath.Join(f.dir, "set-aside")
 		if err := os.MkdirAll(aside, 0o755); err != nil {
-			return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+			return fmt.Errorf("the folder %s can't be written: %w", f.dir, withoutPath(err))
 		}
 		to := filepath.Join(aside, e.Name()+"-"+strconv.FormatInt(time.Now().UnixNano(), 36))
 		if err := os.Rename(path, to); err != nil {
-			return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+			return fmt.Errorf("the folder %s can't be written: %w", f.dir, withoutPath(err))
 		}
 		f.warn("In the folder %s there were records of the partition %s, which no topic has. They are now in %s.", f.dir, e.Name(), to)
 	}
@@ -179,7 +179,7 @@ func (f *folder) repairLog(name, loss string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the file %s in the folder %s can't be read: %w", name, f.dir, plain(err))
+		return fmt.Errorf("the file %s in the folder %s can't be read: %w", name, f.dir, withoutPath(err))
 	}
 	var good []byte
 	bad := 0
@@ -206,7 +206,7 @@ func (f *folder) repairLog(name, loss string) error {
 	}
 	kept, err := f.keepDamaged(path, raw)
 	if err != nil {
-		return fmt.Errorf("the folder %s can't be written: %w", f.dir, plain(err))
+		return fmt.Errorf("the folder %s can't be written: %w", f.dir, withoutPath(err))
 	}
 	f.warn("The file %s in the folder %s was damaged: %d of its %d bytes can't be read. %s The damaged file is kept as %s.", name, f.dir, bad, len(raw), loss, kept)
 	return writeFile(path, good)
@@ -400,7 +400,7 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	for i, base := range bases {
 		raw, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%d.dat", base)))
 		if err != nil {
-			return plain(err)
+			return withoutPath(err)
 		}
 		p := readPiece(base, raw)
 		known := max(next, base) // the offset behind the last batch that can be read
@@ -448,7 +448,7 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 			return nil // Nothing was ever written.
 		}
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.dat", end)), nil, 0o644); err != nil {
-			return plain(err)
+			return withoutPath(err)
 		}
 		start = end
 		segments = []segment{{BaseOffset: end}}
@@ -484,7 +484,7 @@ func (f *folder) mend(dir, name string, p *piece, raw []byte, known, until int64
 	if len(p.holes) > 0 {
 		var err error
 		if kept, err = f.keepDamaged(path, raw); err != nil {
-			return nil, plain(err)
+			return nil, withoutPath(err)
 		}
 	}
 	for _, h := range p.holes {
@@ -546,7 +546,7 @@ const indexEntry = 15
 func mendIndex(path string, batches []batch) error {
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plain(err)
+		return withoutPath(err)
 	}
 	sound := len(raw) >= len(batches)*indexEntry
 	for i := 0; sound && i < len(batches); i++ {
@@ -581,7 +581,7 @@ func basesIn(dir string) ([]int64, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, plain(err)
+		return nil, withoutPath(err)
 	}
 	var bases []int64
 	for _, e := range entries {
@@ -601,7 +601,7 @@ func removePiece(dir string, base int64) error {
 	for _, kind := range []string{"dat", "idx"} {
 		err := os.Remove(filepath.Join(dir, fmt.Sprintf("%d.%s", base, kind)))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return plain(err)
+			return withoutPath(err)
 		}
 	}
 	return nil
