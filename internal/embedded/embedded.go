@@ -260,6 +260,7 @@ func (c *Cluster) unmute(id int) error {
 func (c *Cluster) Close() {
 	c.closing.Do(func() {
 		close(c.done)
+		c.traffic.close()
 		c.background.Wait()
 		c.mu.Lock() // An election that is under way ends first.
 		defer c.mu.Unlock()

@@ -91,12 +91,9 @@ func (c *Cluster) removeOldRecords() {
 		case <-c.done:
 			return
 		case <-look.C:
-			if c.traffic.any() {
-				err = c.keepBounds()
-			}
+			err = c.traffic.measure(c.keepBounds)
 		case <-c.traffic.enough:
-			c.traffic.any()
-			err = c.keepBounds()
+			err = c.traffic.measure(c.keepBounds)
 		case <-check.C:
 			err = c.applySettings(time.Now())
 			if checks%compactEvery == 0 && err == nil {

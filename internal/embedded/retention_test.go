@@ -219,6 +219,31 @@ func TestBoundIsKeptWhileRecordsAreWritten(t *testing.T) {
 	}
 }
 
+// Clients that send faster than records are removed wait, and go on when records
+// were removed, or when the cluster is closed.
+func TestFastClientsWait(t *testing.T) {
+	for _, way := range []string{"measured", "closed"} {
+		tr := newTraffic(100)
+		tr.note(ahead*100 - 1)
+		waited := make(chan struct{})
+		go func() {
+			tr.note(1)
+			close(waited)
+		}()
+		select {
+		case <-waited:
+			t.Fatal("a client that is far ahead doesn't wait")
+		case <-time.After(50 * time.Millisecond):
+		}
+		if way == "closed" {
+			tr.close()
+		} else if err := tr.measure(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		<-waited
+	}
+}
+
 // Compacted topics give up records only when nothing else is left to give.
 func TestCompactedTopicsAreSpared(t *testing.T) {
 	const bound = 16 << 20
