@@ -147,7 +147,7 @@ func TestLongManyPartitions(t *testing.T) {
 	r.create("many", 500)
 	cl := r.client(kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerLinger(20*time.Millisecond))
 	defer cl.Close()
-	speed := r.flood(cl, "many", 1000, 12<<30, 60*time.Second)
+	speed := r.flood(cl, "many", 1000, 12<<30, 30*time.Second)
 	t.Logf("500 partitions: %.0f MB/s, at most %d MiB, idle %s of a processor", speed, r.memory("VmHWM"), r.idle())
 	if most := r.memory("VmHWM"); most > ProcessBytes>>20 {
 		t.Errorf("the process took %d MiB, more than %d", most, ProcessBytes>>20)
