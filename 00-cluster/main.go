@@ -31,6 +31,9 @@ const topic = "message-log"
 
 var ports = [embedded.Brokers]int{9093, 9094, 9095}
 
+// fail is told why the cluster has ended by itself.
+var fail func(error)
+
 func main() {
 	data := flag.String("data", "", "keep records and committed offsets in this `folder`, for the next start")
 	port := flag.Int("board", boardPort, "serve the board on this `port`, or on the next free one; 0 for any")
@@ -44,12 +47,20 @@ func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		// Records that were removed give their memory back soon. By default the
 		// process may take twice what is in use.
-		debug.SetMemoryLimit(256 << 20)
+		debug.SetMemoryLimit(embedded.ProcessBytes)
 	}
 
 	// The first signal begins an orderly end. While a program runs, the signals
 	// are passed on to it.
 	signals := launch.Signals()
+
+	// A cluster that has ended by itself ends this program, as Ctrl-C does.
+	failure := make(chan error, 1)
+	fail = func(err error) {
+		failure <- err
+		signals <- os.Interrupt
+	}
+
 	var status int
 	var err error
 	switch {
@@ -59,6 +70,10 @@ func main() {
 		err = run(*data, *port, signals)
 	default:
 		status, err = runProgram(*data, *port, flag.Arg(0), flag.Args()[1:], signals)
+	}
+	select {
+	case err = <-failure:
+	default:
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -126,7 +141,9 @@ func startCluster(data string, warn func(sentence string)) (cluster *embedded.Cl
 	if err != nil {
 		return nil, nil, err
 	}
-	cluster, err = embedded.Start(embedded.Options{Ports: ports, DataDir: data, Topic: topic, Warn: warn})
+	cluster, err = embedded.Start(embedded.Options{
+		Ports: ports, DataDir: data, Topic: topic, Warn: warn, Fail: fail,
+	})
 	var port *embedded.PortError
 	if errors.As(err, &port) {
 		err = portcheck.Taken(port.Port, port.Err.Error())
@@ -150,10 +167,11 @@ func welcome(data, board string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", portcheck.Addresses(ports[:]), topic)
 	if data == "" {
-		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB a partition, and go with this process.\n", embedded.RetentionBytes>>20)
+		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB in all, and go with this process.\n", embedded.MemoryBytes>>20)
 	} else {
-		fmt.Fprintf(&b, "Records and committed offsets are kept in %s.\n", data)
+		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n", data, embedded.DataBytes>>30)
 	}
+	fmt.Fprintf(&b, "Beyond that the oldest records go first; every %.0f minutes those go whose own time is over 7 days ago.\n", embedded.RetentionCheck.Minutes())
 	if board != "" {
 		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
 	}

@@ -21,7 +21,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -30,18 +29,8 @@ import (
 // Brokers is the number of brokers of a cluster. They are numbered from 1.
 const Brokers = 3
 
-// RetentionBytes is how many bytes of records (as batches, compressed if the
-// producer compresses) a partition keeps in memory. Beyond it the oldest
-// batches go, within a tenth of a second.
-const RetentionBytes = 16 << 20
-
-// dataRetentionBytes is the same for a cluster with a data folder, whose
-// records lie on the disk.
-const dataRetentionBytes = 1 << 30
-
-// segmentBytes is the size of a piece of a partition's log. Memory is given
-// back a segment at a time, so a segment is small beside RetentionBytes.
-const segmentBytes = 1 << 20
+// clusterID is the name by which a cluster knows its data folder.
+const clusterID = "embedded-cluster"
 
 // minInsyncReplicas is what docker-compose.yml sets. It is only told to those who
 // ask for it: kfake has one copy of each record.
@@ -60,6 +49,14 @@ type Options struct {
 	// wrong in the cluster while it runs. Each sentence comes once, from any
 	// goroutine. nil discards them.
 	Warn func(sentence string)
+
+	// Fail is told, once and from any goroutine, why the cluster has ended by
+	// itself: it can't keep what is written in DataDir. Close is still to be
+	// called. nil has Warn told instead.
+	Fail func(error)
+
+	// The bounds of what is kept; 0 for MemoryBytes, DataBytes and DataBatches.
+	memory, dataBytes, dataBatches int64
 }
 
 // Cluster is a running cluster. Its methods may be called concurrently.
@@ -75,6 +72,12 @@ type Cluster struct {
 	closing    sync.Once
 	tell       func(sentence string)
 	told       sync.Map // the sentences that Warn was told
+	fail       func(error)
+	traffic    *traffic
+	folder     *folder // nil without a data folder
+
+	memory, dataBytes, dataBatches int64 // the bounds of what is kept
+	keeping                        sync.Mutex
 
 	mu      sync.Mutex
 	closed  bool
@@ -102,19 +105,21 @@ func Start(o Options) (*Cluster, error) {
 		done:    make(chan struct{}),
 		sockets: make(map[int]*listener),
 		tell:    o.Warn,
+		fail:    o.Fail,
 		limits:  newLimits(),
+	}
+	c.setBounds(o)
+	if o.DataDir != "" {
+		folder, err := openFolder(o.DataDir, c.warn)
+		if err != nil {
+			return nil, err
+		}
+		c.folder = folder
 	}
 	link := newLink()
 
-	retention := RetentionBytes
-	if o.DataDir != "" {
-		retention = dataRetentionBytes
-	}
-	c.settings = map[string]string{
-		"min.insync.replicas": minInsyncReplicas,
-		"log.retention.bytes": strconv.Itoa(retention),
-		"log.segment.bytes":   strconv.Itoa(segmentBytes),
-	}
+	c.settings = retentionSettings(o.DataDir)
+	c.settings["min.insync.replicas"] = minInsyncReplicas
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ListenFn(func(network, address string) (net.Listener, error) {
@@ -123,11 +128,12 @@ func Start(o Options) (*Cluster, error) {
 			}
 			return c.listen(network, address)
 		}),
-		kfake.ClusterID("embedded-cluster"),
+		kfake.ClusterID(clusterID),
 		kfake.DefaultNumPartitions(Brokers),
 		// The version of Apache Kafka that docker-compose.yml names.
 		kfake.MaxVersions(kversion.V4_3_0()),
 		kfake.BrokerConfigs(c.settings),
+		kfake.WithLogger(&listensToKfake{c}),
 	}
 	if o.DataDir != "" {
 		options = append(options, kfake.DataDir(o.DataDir))
@@ -135,12 +141,17 @@ func Start(o Options) (*Cluster, error) {
 
 	fake, err := kfake.NewCluster(options...)
 	if err != nil {
+		c.unlock()
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
 	c.fake = fake
 	c.mendGroups()
 	c.controller = &controller{cluster: c, link: link}
 	if c.versions, err = c.controller.versions(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.restoreStarts(); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -164,7 +175,7 @@ func Start(o Options) (*Cluster, error) {
 		c.Close()
 		return nil, err
 	}
-	c.background.Go(c.applyRetention)
+	c.background.Go(c.removeOldRecords)
 	return c, nil
 }
 
@@ -274,6 +285,7 @@ func (c *Cluster) unmute(id int) error {
 func (c *Cluster) Close() {
 	c.closing.Do(func() {
 		close(c.done)
+		c.traffic.close()
 		c.background.Wait()
 		c.mu.Lock() // An election that is under way ends first.
 		defer c.mu.Unlock()
@@ -283,6 +295,7 @@ func (c *Cluster) Close() {
 		for _, l := range c.sockets {
 			l.cut()
 		}
+		c.unlock()
 	})
 }
 
@@ -376,18 +389,4 @@ func (c *Cluster) placeLeaders() error {
 		}
 	}
 	return nil
-}
-
-// applyRetention removes old records until the cluster is closed.
-func (c *Cluster) applyRetention() {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-tick.C:
-			c.fake.ApplyRetention()
-		}
-	}
 }

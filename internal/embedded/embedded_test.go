@@ -250,30 +250,6 @@ func TestRecordsAndCommitsSurviveARestart(t *testing.T) {
 	}
 }
 
-// A partition never holds much more than RetentionBytes, and the newest records stay.
-func TestOldRecordsAreRemoved(t *testing.T) {
-	c := start(t, Options{Topic: topic})
-	ctx := deadline(t)
-	cl := client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
-	value := make([]byte, 100<<10)
-	for range 3 * RetentionBytes / len(value) {
-		cl.Produce(ctx, &kgo.Record{Topic: topic, Partition: 0, Value: value}, nil)
-	}
-	if err := cl.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for ctx.Err() == nil && c.fake.PartitionInfo(topic, 0).NumBytes > RetentionBytes {
-		time.Sleep(10 * time.Millisecond)
-	}
-	p := c.fake.PartitionInfo(topic, 0)
-	if p.NumBytes > RetentionBytes || p.NumBytes < RetentionBytes/2 {
-		t.Errorf("%d bytes are kept, want up to %d", p.NumBytes, RetentionBytes)
-	}
-	if p.LogStartOffset == 0 || p.HighWatermark != int64(3*RetentionBytes/len(value)) {
-		t.Errorf("the log goes from %d to %d", p.LogStartOffset, p.HighWatermark)
-	}
-}
-
 // A broker that stops takes its connections along, as a process that dies does.
 func TestStopCutsConnections(t *testing.T) {
 	c := start(t, Options{})

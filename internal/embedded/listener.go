@@ -29,7 +29,7 @@ func (c *Cluster) listen(network, address string) (net.Listener, error) {
 	if strings.HasSuffix(address, ":0") {
 		listen = freeport.Listen
 	}
-	inner, err := listen()
+	inner, err := c.traffic.listen(listen)
 	if err != nil {
 		return nil, err
 	}
