@@ -368,6 +368,9 @@ func TestHangUp(t *testing.T) {
 		if status := process.Wait(); status != 0 || count(process.Output(), "stopped: ") != 1 {
 			t.Errorf("exit status %d, want 0 and the counts", status)
 		}
+		if folder == "01-producer" {
+			return // It is in no group.
+		}
 		if members := lab.Members(t, p.Addrs(), p.group); len(members) != 0 {
 			t.Errorf("the group still has %d members", len(members))
 		}
