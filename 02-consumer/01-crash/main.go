@@ -83,18 +83,12 @@ func createTopic(ctx context.Context) error {
 		case err == nil:
 			fmt.Printf("created the topic %s: it is new\n", topic)
 			continue // The next answer is that it exists.
-		case errors.Is(err, kafka.InvalidTopic),
-			errors.Is(err, kafka.InvalidPartitionNumber),
-			errors.Is(err, kafka.InvalidConfiguration),
-			errors.Is(err, kafka.InvalidRequest),
-			errors.Is(err, kafka.PolicyViolation),
-			errors.Is(err, kafka.UnsupportedVersion),
-			errors.Is(err, kafka.TopicAuthorizationFailed),
-			errors.Is(err, kafka.ClusterAuthorizationFailed):
-			// The cluster would give the same answer again and again.
+		case refused(err):
 			return fmt.Errorf("creating the topic %q: %w (its name is at the top of this program, "+
 				"its settings are in createTopic: change what the cluster refuses)", topic, err)
-		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kafka.BrokerNotAvailable):
+		case errors.Is(err, context.DeadlineExceeded),
+			errors.Is(err, os.ErrDeadlineExceeded),
+			errors.Is(err, kafka.BrokerNotAvailable):
 			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
 			err = noAnswer
 		}
@@ -174,4 +168,27 @@ func consumeTwice(ctx context.Context, group string, receive receiver) error {
 		}
 	}
 	return nil
+}
+
+// refused tells whether an error is an answer that the cluster would give again and
+// again. All other failures may mend themselves, as when a broker comes back.
+func refused(err error) bool {
+	var each kafka.WriteErrors // from a write, one for each of its records
+	if errors.As(err, &each) {
+		err = each[0]
+	}
+	var answer kafka.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer {
+	case kafka.InvalidTopic, kafka.InvalidPartitionNumber, kafka.InvalidConfiguration,
+		kafka.PolicyViolation, kafka.InvalidRequest, kafka.UnsupportedVersion,
+		kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord,
+		kafka.InvalidRequiredAcks, kafka.InvalidSessionTimeout, kafka.TopicAuthorizationFailed,
+		kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+		return true
+	default:
+		return false
+	}
 }

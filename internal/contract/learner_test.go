@@ -75,6 +75,7 @@ func TestSameFunctions(t *testing.T) {
 		if function(t, file, "createTopic") != "" {
 			creators++
 			same(file, "createTopic")
+			same(file, "refused")
 		}
 	}
 	if creators < 6 {
@@ -82,7 +83,7 @@ func TestSameFunctions(t *testing.T) {
 	}
 	producer := filepath.Join(lab.Root(t), "01-producer", "main.go")
 	consumer := filepath.Join(lab.Root(t), "02-consumer", "main.go")
-	for _, name := range []string{"main", "produce", "refused", "withGrace", "pause"} {
+	for _, name := range []string{"main", "produce", "withGrace", "pause"} {
 		same(producer, name)
 	}
 	for _, name := range []string{"main", "consume", "newTeller", "withGrace", "pause"} {
@@ -116,8 +117,8 @@ func TestCreatedIsSaid(t *testing.T) {
 }
 
 // fake starts brokers that answer requests of one key with an error, as no cluster
-// of these tests would.
-func fake(t *testing.T, brokers int, key int16, code *kerr.Error) place {
+// of these tests would. Silent ones give that answer once, and then none for long.
+func fake(t *testing.T, brokers int, key int16, code *kerr.Error, silent bool) place {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.SleepOutOfOrder())
 	if err != nil {
@@ -125,8 +126,13 @@ func fake(t *testing.T, brokers int, key int16, code *kerr.Error) place {
 	}
 	t.Cleanup(c.Close)
 	if code != nil {
+		asked := 0
 		c.ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
+			asked++
+			if silent && asked > 1 {
+				time.Sleep(5 * time.Second) // Longer than the programs wait for an answer.
+			}
 			response := request.ResponseKind()
 			switch response := response.(type) {
 			case *kmsg.CreateTopicsResponse:
@@ -182,19 +188,21 @@ func TestAnswersToCreateTopic(t *testing.T) {
 		want    string // in the error
 		advice  string
 		waits   bool // and says so
+		silent  bool
 	}{
-		{"the name", 3, kerr.InvalidTopicException, "Invalid Topic", "change what the cluster refuses", false},
-		{"the number of partitions", 3, kerr.InvalidPartitions, "Invalid Partition Number", "change what the cluster refuses", false},
-		{"a setting", 3, kerr.InvalidConfig, "Invalid Configuration", "change what the cluster refuses", false},
-		{"a policy", 3, kerr.PolicyViolation, "Policy Violation", "change what the cluster refuses", false},
-		{"no permission", 3, kerr.TopicAuthorizationFailed, "Topic Authorization Failed", "change what the cluster refuses", false},
-		{"one broker", 1, nil, "Invalid Replication Factor", "three replicas need three brokers", true},
-		{"not ready", 3, kerr.NotController, "Not Controller", "look at its terminal", true},
+		{"the name", 3, kerr.InvalidTopicException, "Invalid Topic", "change what the cluster refuses", false, false},
+		{"the number of partitions", 3, kerr.InvalidPartitions, "Invalid Partition Number", "change what the cluster refuses", false, false},
+		{"a setting", 3, kerr.InvalidConfig, "Invalid Configuration", "change what the cluster refuses", false, false},
+		{"a policy", 3, kerr.PolicyViolation, "Policy Violation", "change what the cluster refuses", false, false},
+		{"no permission", 3, kerr.TopicAuthorizationFailed, "Topic Authorization Failed", "change what the cluster refuses", false, false},
+		{"one broker", 1, nil, "Invalid Replication Factor", "three replicas need three brokers", true, false},
+		{"not ready", 3, kerr.NotController, "Not Controller", "look at its terminal", true, false},
+		{"silence after it", 3, kerr.NotController, "Not Controller", "look at its terminal", true, true},
 	} {
 		for _, folder := range []string{"01-producer", "02-consumer", "03-together", "01-producer/01-keys", "02-consumer/01-crash"} {
 			t.Run(test.name+" "+folder, func(t *testing.T) {
 				t.Parallel()
-				p := fake(t, test.brokers, int16(kmsg.CreateTopics), test.code)
+				p := fake(t, test.brokers, int16(kmsg.CreateTopics), test.code, test.silent)
 				lines := failed(t, lab.Start(t, p.build(t, folder)))
 				last := lines[len(lines)-1]
 				for _, want := range []string{p.topic, test.want, test.advice} {
@@ -250,7 +258,7 @@ func TestRefusedGroup(t *testing.T) {
 	for _, folder := range []string{"02-consumer", "03-together"} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
-			p := fake(t, 3, int16(kmsg.JoinGroup), kerr.GroupAuthorizationFailed)
+			p := fake(t, 3, int16(kmsg.JoinGroup), kerr.GroupAuthorizationFailed, false)
 			lines := failed(t, lab.Start(t, p.build(t, folder)))
 			if last := lines[len(lines)-1]; !strings.Contains(last, p.group) || !strings.Contains(last, "Group Authorization Failed") {
 				t.Errorf("the last line is %q", last)
