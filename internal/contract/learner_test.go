@@ -225,9 +225,6 @@ func TestAnswersToCreateTopic(t *testing.T) {
 func TestRefusedName(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, learners, func(t *testing.T, folder string, p place) {
-		if !p.apache {
-			t.Skip("the embedded cluster doesn't refuse names yet")
-		}
 		p.topic = "my topic"
 		lines := failed(t, lab.Start(t, p.build(t, folder)))
 		if len(lines) != 1 || !strings.Contains(lines[0], "Invalid Topic") {
