@@ -350,6 +350,25 @@ func TestBeyondTheEnd(t *testing.T) {
 	})
 }
 
+// A leader that dies puts nobody beyond the end of a log: then the programs don't say so.
+func TestNotBeyondTheEnd(t *testing.T) {
+	t.Parallel()
+	onEachCluster(t, func(t *testing.T, p place) {
+		process := lab.Start(t, p.build(t, "03-together"))
+		process.UntilMore(20, "received: ")
+		for id := 1; id <= 3; id++ {
+			p.stop(t, id)
+			process.UntilMore(20, "received: ")
+			p.start(t, id)
+			process.UntilMore(20, "received: ")
+		}
+		p.checkCtrlC(t, process)
+		if n := count(process.Output(), "beyond the end"); n != 0 {
+			t.Errorf("it said %d times that it waits beyond the end of a log", n)
+		}
+	})
+}
+
 // A closed window is a SIGHUP: the group is left, and the counts are printed.
 func TestHangUp(t *testing.T) {
 	if runtime.GOOS == "windows" {
