@@ -185,6 +185,20 @@ func TestEveryProgramIsRun(t *testing.T) {
 	}
 }
 
+// What a "Try this" says will happen is run, too.
+func TestEveryTryThisIsRun(t *testing.T) {
+	answers := strings.Split(string(readme(t, "README.md")), "<summary>What will happen</summary>")[1:]
+	for _, answer := range answers {
+		answer, _, _ = strings.Cut(answer, "</details>")
+		if !strings.Contains(answer, "```console ") {
+			t.Errorf("no command shows that this will happen:%s", answer)
+		}
+	}
+	if len(answers) < 5 {
+		t.Errorf("%d answers were found, want five or more", len(answers))
+	}
+}
+
 // An experiment is a program inside a chapter's folder. The folder's README has a section
 // for each, all by the same template.
 func TestTemplateOfExperiments(t *testing.T) {
