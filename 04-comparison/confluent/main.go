@@ -75,7 +75,7 @@ func createTopic(ctx context.Context) error {
 	admin, err := kafka.NewAdminClient(&kafka.ConfigMap{
 		"bootstrap.servers": addresses,
 		"client.id":         clientID,
-		// Of what librdkafka logs, warnings and worse come to warn. By default all of it goes to stderr.
+		// The function warn prints what librdkafka warns of. By default all its log goes to stderr.
 		"log_level":              4,
 		"go.logs.channel.enable": true,
 	})
@@ -140,7 +140,7 @@ func produce(ctx context.Context) (written int, err error) {
 	producer, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": broker1Address + "," + broker2Address + "," + broker3Address,
 		"client.id":         clientID,
-		// Of what librdkafka logs, warnings and worse come to warn. By default all of it goes to stderr.
+		// The function warn prints what librdkafka warns of. By default all its log goes to stderr.
 		"log_level":              4,
 		"go.logs.channel.enable": true,
 		// A broker that comes back is found within a second. By default it can take 10 s.
@@ -242,7 +242,7 @@ func receive(ctx context.Context) (received int, err error) {
 	consumer, err := kafka.NewConsumer(&kafka.ConfigMap{
 		"bootstrap.servers": broker1Address + "," + broker2Address + "," + broker3Address,
 		"client.id":         clientID,
-		// Of what librdkafka logs, warnings and worse come to warn. By default all of it goes to stderr.
+		// The function warn prints what librdkafka warns of. By default all its log goes to stderr.
 		"log_level":              4,
 		"go.logs.channel.enable": true,
 		// A broker that comes back is found within a second. By default it can take 10 s.
