@@ -166,7 +166,7 @@ func produce(ctx context.Context) (written int, err error) {
 			trouble.Store(", " + event.String()) // It only informs: the client goes on trying.
 		}
 	}()
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	for topic := topic; ctx.Err() == nil; {
 		i := strconv.Itoa(written)
@@ -179,7 +179,7 @@ func produce(ctx context.Context) (written int, err error) {
 		waiting := time.AfterFunc(2*time.Second, func() {
 			fmt.Printf("waiting to write %s: no acknowledgement for 2 s%s\n", i, trouble.Load())
 		})
-		// Ctrl-C doesn't interrupt a write: the record in hand has until late to be finished.
+		// Ctrl-C doesn't interrupt a write: the record in hand has three seconds more.
 		delivered := make(chan kafka.Event, 1)
 		err = producer.Produce(message, delivered)
 		if err != nil {
@@ -189,7 +189,7 @@ func produce(ctx context.Context) (written int, err error) {
 		select {
 		case event := <-delivered:
 			report = event.(*kafka.Message) // Nothing else comes to this channel.
-		case <-late.Done():
+		case <-finish.Done():
 			waiting.Stop()
 			fmt.Printf("record %d may or may not have been written\n", written)
 			return written, nil
@@ -210,7 +210,7 @@ func produce(ctx context.Context) (written int, err error) {
 		written++
 		pause(ctx, interval)
 	}
-	err = within(late, func() error {
+	err = within(finish, func() error {
 		producer.Close()
 		return nil
 	})
@@ -274,7 +274,7 @@ func receive(ctx context.Context) (received int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("joining the group %s: %w", groupID, err)
 	}
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	waiting := false
 	for ctx.Err() == nil && !lost && !refused(err) {
@@ -300,7 +300,7 @@ func receive(ctx context.Context) (received int, err error) {
 		}
 	}
 	// Whoever leaves the group spares the others the wait for its session to end.
-	closing, cancel := context.WithTimeout(late, 10*time.Second)
+	closing, cancel := context.WithTimeout(finish, 10*time.Second)
 	defer cancel()
 	left := within(closing, consumer.Close)
 	if left != nil && !lost {
@@ -404,8 +404,8 @@ func within(ctx context.Context, f func() error) error {
 
 // list returns partitions in words: 0, 1, 2.
 func list(partitions []int32) string {
-	slices.Sort(partitions)
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(partitions)), ", "), "[]")
+	sorted := slices.Sorted(slices.Values(partitions))
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(sorted)), ", "), "[]")
 }
 
 // withGrace returns a context that lives three seconds longer than ctx: what is

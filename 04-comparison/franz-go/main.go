@@ -148,21 +148,21 @@ func produce(ctx context.Context) (written int, err error) {
 		return 0, fmt.Errorf("making a producer: %w", err)
 	}
 	defer closeSoon(client)
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	for ctx.Err() == nil {
 		i := strconv.Itoa(written)
 		record := &kgo.Record{Topic: topic, Key: []byte(i), Value: []byte("this is message" + i)}
 		delivered := make(chan error, 1)
-		// Ctrl-C doesn't interrupt a write: the record in hand has until late to be finished.
-		client.Produce(late, record, func(_ *kgo.Record, err error) { delivered <- err })
+		// Ctrl-C doesn't interrupt a write: the record in hand has three seconds more.
+		client.Produce(finish, record, func(_ *kgo.Record, err error) { delivered <- err })
 		waiting := time.AfterFunc(2*time.Second, func() {
 			fmt.Printf("waiting to write %s: no acknowledgement for 2 s\n", i)
 		})
 		select {
 		case err = <-delivered:
-		case <-late.Done():
-			err = late.Err()
+		case <-finish.Done():
+			err = finish.Err()
 		}
 		waiting.Stop()
 		if errors.Is(err, kerr.UnknownTopicID) {
@@ -173,7 +173,7 @@ func produce(ctx context.Context) (written int, err error) {
 			pause(ctx, 200*time.Millisecond)
 			continue
 		}
-		if late.Err() != nil && err != nil {
+		if finish.Err() != nil && err != nil {
 			fmt.Printf("record %d may or may not have been written\n", written)
 			return written, nil
 		}
@@ -192,7 +192,7 @@ func consume(ctx context.Context) (received int, err error) {
 	if ctx.Err() != nil {
 		return 0, nil // Ctrl-C came before there was anything to receive.
 	}
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	var has []int32 // the partitions of this member
 	var told string // of them, last
@@ -217,7 +217,7 @@ func consume(ctx context.Context) (received int, err error) {
 	}
 	revoked := func(_ context.Context, client *kgo.Client, fewer map[string][]int32) {
 		// The next owner begins at the commit, so what was worked on is committed first.
-		commit, cancel := context.WithTimeout(late, 5*time.Second)
+		commit, cancel := context.WithTimeout(finish, 5*time.Second)
 		defer cancel()
 		err := client.CommitMarkedOffsets(commit)
 		if err != nil {
@@ -354,8 +354,8 @@ func closeSoon(client *kgo.Client) {
 
 // list returns partitions in words: 0, 1, 2.
 func list(partitions []int32) string {
-	slices.Sort(partitions)
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(partitions)), ", "), "[]")
+	sorted := slices.Sorted(slices.Values(partitions))
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(sorted)), ", "), "[]")
 }
 
 // withGrace returns a context that lives three seconds longer than ctx: what is

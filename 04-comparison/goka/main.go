@@ -156,14 +156,14 @@ func produce(ctx context.Context) (written int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("making a producer: %w", err)
 	}
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	for ctx.Err() == nil {
 		i := strconv.Itoa(written)
 		waiting := time.AfterFunc(2*time.Second, func() {
 			fmt.Printf("waiting to write %s: no acknowledgement for 2 s\n", i)
 		})
-		// Ctrl-C doesn't interrupt a write: the record in hand has until late to be finished.
+		// Ctrl-C doesn't interrupt a write: the record in hand has three seconds more.
 		promise, err := emitter.Emit(i, "this is message"+i)
 		if err != nil {
 			return written, fmt.Errorf("writing record %d: %w", written, err)
@@ -176,7 +176,7 @@ func produce(ctx context.Context) (written int, err error) {
 		})
 		select {
 		case err = <-delivered:
-		case <-late.Done():
+		case <-finish.Done():
 			waiting.Stop()
 			fmt.Printf("record %d may or may not have been written\n", written)
 			return written, nil
@@ -196,7 +196,7 @@ func produce(ctx context.Context) (written int, err error) {
 		written++
 		pause(ctx, interval)
 	}
-	err = within(late, emitter.Finish)
+	err = within(finish, emitter.Finish)
 	if err != nil {
 		fmt.Println("the producer was not closed:", line(err)) // Nothing is in its hands.
 	}
@@ -321,9 +321,9 @@ func consume(ctx context.Context) (received int, err error) {
 		defer revoked()
 		return processor.Run(ctx)
 	}
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
-	err = within(late, func() error {
+	err = within(finish, func() error {
 		for ctx.Err() == nil {
 			err := work() // A processor ends when something fails. Then another one goes on.
 			if ctx.Err() != nil || refused(err) {
@@ -423,8 +423,8 @@ func line(err error) string {
 
 // list returns partitions in words: 0, 1, 2.
 func list(partitions []int32) string {
-	slices.Sort(partitions)
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(partitions)), ", "), "[]")
+	sorted := slices.Sorted(slices.Values(partitions))
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(sorted)), ", "), "[]")
 }
 
 // withGrace returns a context that lives three seconds longer than ctx: what is

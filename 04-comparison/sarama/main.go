@@ -167,7 +167,7 @@ func produce(ctx context.Context) (written int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("making a producer: %w", err)
 	}
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
 	for ctx.Err() == nil {
 		i := strconv.Itoa(written)
@@ -179,14 +179,14 @@ func produce(ctx context.Context) (written int, err error) {
 		waiting := time.AfterFunc(2*time.Second, func() {
 			fmt.Printf("waiting to write %s: no acknowledgement for 2 s\n", i)
 		})
-		// Ctrl-C doesn't interrupt a write: the record in hand has until late to be finished.
+		// Ctrl-C doesn't interrupt a write: the record in hand has three seconds more.
 		producer.Input() <- message
 		select {
 		case <-producer.Successes():
 			err = nil
 		case failure := <-producer.Errors():
 			err = failure.Err
-		case <-late.Done():
+		case <-finish.Done():
 			waiting.Stop()
 			fmt.Printf("record %d may or may not have been written\n", written)
 			return written, nil
@@ -206,7 +206,7 @@ func produce(ctx context.Context) (written int, err error) {
 		written++
 		pause(ctx, interval)
 	}
-	err = within(late, producer.Close)
+	err = within(finish, producer.Close)
 	if err != nil {
 		fmt.Println("the producer was not closed:", line(err)) // Nothing is in its hands.
 	}
@@ -251,9 +251,9 @@ func consume(ctx context.Context) (received int, err error) {
 			m.waits(err)
 		}
 	}()
-	late, cancel := withGrace(ctx)
+	finish, cancel := withGrace(ctx)
 	defer cancel()
-	err = within(late, func() error {
+	err = within(finish, func() error {
 		for ctx.Err() == nil {
 			// Consume ends whenever the partitions are shared out anew.
 			err := group.Consume(ctx, []string{topic}, m)
@@ -382,8 +382,8 @@ func line(err error) string {
 
 // list returns partitions in words: 0, 1, 2.
 func list(partitions []int32) string {
-	slices.Sort(partitions)
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(partitions)), ", "), "[]")
+	sorted := slices.Sorted(slices.Values(partitions))
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(sorted)), ", "), "[]")
 }
 
 // withGrace returns a context that lives three seconds longer than ctx: what is
