@@ -199,9 +199,10 @@ func consume(ctx context.Context) (received int, err error) {
 	return received, nil
 }
 
-// newTeller returns a logger for kafka-go's reader. It passes on the two things that the
-// reader tells its log alone: which partitions this member has, and that its position in
-// one of them lies beyond the end of the log, as when the topic was deleted and made anew.
+// newTeller returns a logger for kafka-go's reader. It passes on two things that the
+// reader tells its log alone: that this member has other partitions than before, and that
+// its position in one of them lies beyond the end of the log, as when the topic was
+// deleted and made anew.
 func newTeller() func(format string, args ...any) {
 	var told sync.Map
 	partition := regexp.MustCompile(`partition:(\d+)`)
@@ -213,11 +214,14 @@ func newTeller() func(format string, args ...any) {
 			for _, match := range partition.FindAllStringSubmatch(text, -1) {
 				partitions = append(partitions, match[1])
 			}
-			if partitions == nil {
-				fmt.Println("assigned partitions: none, so this member waits until another one leaves")
-				return
+			assigned := strings.Join(partitions, ", ")
+			if assigned == "" {
+				assigned = "none, so this member receives nothing for now"
 			}
-			fmt.Println("assigned partitions:", strings.Join(partitions, ", "))
+			before, _ := told.Swap("assigned", assigned)
+			if assigned != before {
+				fmt.Println("assigned partitions:", assigned)
+			}
 		case strings.Contains(text, "Offset Out Of Range"),
 			strings.Contains(text, "passed the last offset"):
 			if _, again := told.LoadOrStore(text, true); !again {

@@ -281,7 +281,7 @@ func TestMembersAreNamed(t *testing.T) {
 		}
 		assigned := make(map[string]string) // by client id, as the cluster says
 		for _, m := range groups[p.group].Members {
-			has := "none, so this member waits until another one leaves"
+			has := "none, so this member receives nothing for now"
 			if a, ok := m.Assigned.AsConsumer(); ok {
 				for _, topic := range a.Topics {
 					for _, partition := range topic.Partitions {
