@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,124 +29,313 @@ const (
 )
 
 func main() {
-	// Ctrl-C cancels ctx, and everything ends in good order. A second Ctrl-C ends it at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Ctrl-C, SIGTERM and the closing of the window cancel ctx, and everything ends in good order.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// After the first signal they have their usual effect: a second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
 
-	var written, received int
-	err := createTopic(ctx)
-	if err == nil {
-		// Both functions block, so each gets a goroutine. If one fails, the other is cancelled.
-		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() (err error) { written, err = produce(ctx); return err })
-		both.Go(func() (err error) { received, err = consume(ctx); return err })
-		err = both.Wait()
-	}
-	if err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("stopped: %d written, %d received\n", written, received)
 }
 
-// createTopic creates the topic, and returns when the cluster says that it exists.
+// run creates the topic, and writes and reads it at the same time until Ctrl-C.
+func run(ctx context.Context) error {
+	if err := createTopic(ctx); err != nil {
+		return err
+	}
+	// Both functions block, so each gets a goroutine. If one fails, the other is cancelled.
+	var written, received int
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		written, err = produce(ctx)
+		return err
+	})
+	both.Go(func() (err error) {
+		received, err = consume(ctx)
+		return err
+	})
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	fmt.Printf("stopped: %d written, %d received\n", written, received)
+	return nil
+}
+
+// createTopic creates the topic if it isn't there. It returns when the cluster says
+// that the topic exists.
 func createTopic(ctx context.Context) error {
-	client := kafka.Client{Addr: kafka.TCP(broker1Address, broker2Address, broker3Address)}
-	attempts, cancel := context.WithTimeout(ctx, 8*time.Second)
-	defer cancel()
-	// Three members can share three partitions, and with three replicas no record dies with a broker.
-	config := kafka.TopicConfig{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 2 s without an answer the request is made again, perhaps to another broker.
+		Timeout: 2 * time.Second,
+	}
+	request := &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{
+			Topic: topic,
+			// Up to three members of a group can share three partitions. A topic that
+			// is there already keeps the number of partitions that it has.
+			NumPartitions: 3,
+			// Each record lies on three brokers, so none is lost when one of them dies.
+			ReplicationFactor: 3,
+		}},
+	}
+	noAnswer := errors.New("no broker answers")
+	deadline := time.Now().Add(8 * time.Second)
+	var answer error // the last one
 	for {
-		response, err := client.CreateTopics(attempts, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
+		response, err := client.CreateTopics(ctx, request)
 		if err == nil {
 			err = response.Errors[topic]
 		}
 		switch {
-		case errors.Is(err, kafka.TopicAlreadyExists), ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, kafka.TopicAlreadyExists):
 			return nil
-		case attempts.Err() != nil:
-			return fmt.Errorf("creating the topic %s on %s: %w (it takes three brokers: go run ./00-cluster starts them)",
-				topic, client.Addr, err)
+		case err == nil:
+			fmt.Printf("created the topic %s: it is new\n", topic)
+			continue // The next answer is that it exists.
+		case refused(err):
+			return fmt.Errorf("creating the topic %q: %w (its name is at the top of this program, "+
+				"its settings are in createTopic: change what the cluster refuses)", topic, err)
+		case errors.Is(err, context.DeadlineExceeded),
+			errors.Is(err, os.ErrDeadlineExceeded),
+			errors.Is(err, kafka.BrokerNotAvailable):
+			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
+			err = noAnswer
+		}
+		if answer == nil {
+			fmt.Printf("waiting to create the topic %s: %v\n", topic, err)
+		}
+		if answer == nil || err != noAnswer {
+			answer = err
+		}
+		if time.Now().After(deadline) {
+			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+
+	// What to do depends on what the cluster has answered.
+	advice := "the cluster has not been ready for 8 s: look at its terminal"
+	switch {
+	case errors.Is(answer, kafka.InvalidReplicationFactor):
+		advice = "three replicas need three brokers, and all of them must run"
+	case answer == noAnswer:
+		advice = "go run ./00-cluster starts three brokers; if a cluster with stopped brokers " +
+			"runs in another terminal, type start 1 there"
+	}
+	return fmt.Errorf("creating the topic %s on %s: %w (%s)", topic, client.Addr, answer, advice)
 }
 
 // produce writes records until ctx is cancelled. It returns how many were acknowledged.
 func produce(ctx context.Context) (written int, err error) {
+	finish, cancel := withGrace(ctx)
+	defer cancel()
 	var last kafka.Message
 	w := &kafka.Writer{
-		Topic: topic, Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
 		// The key decides the partition, as in Java's client. By default it decides nothing.
 		Balancer: kafka.Murmur2Balancer{},
-		// All in-sync replicas have the record when a write succeeds. By default none need to.
+		// A write succeeds when all in-sync replicas have the record. By default it succeeds
+		// before any broker has it, and nobody hears of a record that was lost.
 		RequiredAcks: kafka.RequireAll,
-		// A record waits this long for others to share a request with. By default it is a second.
+		// A record waits this long for others to share a request with. By default it waits a second.
 		BatchTimeout: time.Millisecond,
 		// The loop below tries again, and says so. By default ten attempts fail in silence.
 		MaxAttempts: 1,
 		// The writer tells here where in the topic the record lies.
 		Completion: func(messages []kafka.Message, _ error) { last = messages[0] },
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	for waiting := false; ctx.Err() == nil; {
-		i := strconv.Itoa(written)
-		message := kafka.Message{Key: []byte(i), Value: []byte("this is message" + i)}
-		// Ctrl-C doesn't interrupt a write: the record in hand is finished.
-		err := w.WriteMessages(context.WithoutCancel(ctx), message)
-		if err != nil && !waiting {
-			fmt.Printf("waiting to write %d: %v\n", written, err)
+
+	waiting := false
+	for ctx.Err() == nil {
+		number := strconv.Itoa(written)
+		message := kafka.Message{
+			Key:   []byte(number),
+			Value: []byte("this is message" + number),
 		}
-		if waiting = err != nil; waiting {
-			time.Sleep(100 * time.Millisecond)
-			continue
+		err := w.WriteMessages(finish, message)
+		if refused(err) {
+			return written, fmt.Errorf("writing record %d: %w", written, err)
 		}
+		if err != nil {
+			if !waiting && finish.Err() == nil {
+				fmt.Printf("waiting to write %d: %v\n", written, err)
+			}
+			waiting = true
+			pause(ctx, 100*time.Millisecond)
+			continue // The same record is written again.
+		}
+		waiting = false
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, last.Partition, last.Offset)
 		written++
-		select {
-		case <-time.After(interval):
-		case <-ctx.Done():
-		}
+		pause(ctx, interval)
+	}
+	if waiting {
+		// The writer isn't closed: that would wait for an answer about this record.
+		fmt.Printf("record %d may or may not have been written\n", written)
+		return written, nil
+	}
+	if err := w.Close(); err != nil {
+		return written, fmt.Errorf("closing the writer: %w", err)
 	}
 	return written, nil
 }
 
 // consume receives records until ctx is cancelled. It returns how many.
 func consume(ctx context.Context) (received int, err error) {
+	if ctx.Err() != nil {
+		return 0, nil // Ctrl-C came before there was anything to receive.
+	}
+	finish, cancel := withGrace(ctx)
+	defer cancel()
+	// By this name the group's member in this terminal is found in status and on the board.
+	clientID := fmt.Sprintf("03-together-%d", os.Getpid())
+	fmt.Printf("member %s of the group %s\n", clientID, groupID)
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Topic: topic, Brokers: []string{broker1Address, broker2Address, broker3Address},
-		// The members of a group share the partitions. Without a group each reader gets them all.
+		Brokers: []string{broker1Address, broker2Address, broker3Address},
+		Topic:   topic,
+		Dialer: &kafka.Dialer{
+			ClientID: clientID,
+			// A broker that can't be reached in this time is given up. By default there is no limit.
+			Timeout: 10 * time.Second,
+		},
+		// The members of a group share the partitions. Without a group, a reader of
+		// kafka-go reads one partition only.
 		GroupID: groupID,
 		// Where the group has committed nothing yet, it starts at the oldest record.
 		StartOffset: kafka.FirstOffset,
-		// When a member dies, the others have its partitions after 10 s and a beat. By default: 30 s and 3.
-		SessionTimeout: 10 * time.Second, HeartbeatInterval: time.Second,
+		// A member of which nothing is heard for 10 s counts as dead, and the others get its
+		// partitions. The default is 30 s.
+		SessionTimeout: 10 * time.Second,
+		// The member is heard of once a second. The default is 3 s.
+		HeartbeatInterval: time.Second,
 		// After a failure the reader joins the group again in a second. The default is 5 s.
 		JoinGroupBackoff: time.Second,
 		// Partitions that are added later are read too. By default they never are.
 		WatchPartitionChanges: true,
 		// A fetch waits this long for records, and Close waits for it. The default is 10 s.
 		MaxWait: 500 * time.Millisecond,
+		// The log tells which partitions this member has. The reader has no other way to say it.
+		Logger: kafka.LoggerFunc(newTeller()),
 	})
-	defer func() { err = errors.Join(err, r.Close()) }()
-	for waiting := false; ; {
+
+	waiting := false
+	for {
 		message, err := r.FetchMessage(ctx)
 		if ctx.Err() != nil {
-			return received, nil
+			break // A record that has come in this moment isn't committed, so it comes again.
 		}
-		if err != nil && !waiting {
-			fmt.Println("waiting to receive:", err)
+		if refused(err) {
+			return received, fmt.Errorf("receiving from %s as the group %s: %w", topic, groupID, err)
 		}
-		if waiting = err != nil; waiting {
+		if err != nil {
+			if !waiting {
+				fmt.Println("waiting to receive:", err)
+			}
+			waiting = true
+			pause(ctx, 100*time.Millisecond)
 			continue // The reader goes on trying by itself.
 		}
-		fmt.Printf("received:  %s   (partition %d, offset %d)\n", message.Value, message.Partition, message.Offset)
+		waiting = false
+		fmt.Printf("received:  %s   (partition %d, offset %d)\n",
+			message.Value, message.Partition, message.Offset)
 		received++
+
 		// The commit follows the work: a record that was in hand at a crash comes again.
-		commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		if err := r.CommitMessages(commit, message); err != nil {
+		commit, cancel := context.WithTimeout(finish, 5*time.Second)
+		err = r.CommitMessages(commit, message)
+		cancel()
+		if err != nil {
 			fmt.Println("not committed, so it may come again:", err)
 		}
-		cancel()
+	}
+
+	// Close leaves the group, so that the other members have the partitions at once.
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			return received, fmt.Errorf("closing the reader: %w", err)
+		}
+	case <-finish.Done():
+		fmt.Printf("not left the group %s: it notices in 10 s that this member is gone\n", groupID)
+	}
+	return received, nil
+}
+
+// newTeller returns a logger for kafka-go's reader. It passes on two things that the
+// reader tells its log alone: that this member has other partitions than before, and that
+// its position in one of them lies beyond the end of the log, as when the topic was
+// deleted and made anew.
+func newTeller() func(format string, args ...any) {
+	var told sync.Map
+	partition := regexp.MustCompile(`partition:(\d+)`)
+	return func(format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		switch {
+		case strings.HasPrefix(text, "subscribed to topics and partitions"):
+			var partitions []string
+			for _, match := range partition.FindAllStringSubmatch(text, -1) {
+				partitions = append(partitions, match[1])
+			}
+			assigned := strings.Join(partitions, ", ")
+			if assigned == "" {
+				assigned = "none, so this member receives nothing for now"
+			}
+			before, _ := told.Swap("assigned", assigned)
+			if assigned != before {
+				fmt.Println("assigned partitions:", assigned)
+			}
+		case strings.Contains(text, "Offset Out Of Range"),
+			strings.Contains(text, "passed the last offset"):
+			if _, again := told.LoadOrStore(text, true); !again {
+				fmt.Println("beyond the end of the log, so what is written now is skipped "+
+					"(end this program, and start it again):", text)
+			}
+		}
+	}
+}
+
+// refused tells whether an error is an answer that the cluster would give again and
+// again. All other failures may mend themselves, as when a broker comes back.
+func refused(err error) bool {
+	var each kafka.WriteErrors // from a write, one for each of its records
+	if errors.As(err, &each) {
+		err = each[0]
+	}
+	var answer kafka.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer {
+	case kafka.InvalidTopic, kafka.InvalidPartitionNumber, kafka.InvalidConfiguration,
+		kafka.PolicyViolation, kafka.InvalidRequest, kafka.UnsupportedVersion,
+		kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord,
+		kafka.InvalidRequiredAcks, kafka.InvalidSessionTimeout, kafka.TopicAuthorizationFailed,
+		kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// withGrace returns a context that lives three seconds longer than ctx: what is
+// in hand at a Ctrl-C can be finished, but isn't waited for without end.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(3*time.Second, cancel) })
+	return longer, cancel
+}
+
+// pause waits for a time, or until Ctrl-C.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }

@@ -1,5 +1,5 @@
-// This program writes ten records, one at a time, with kafka-go's default and
-// with two other settings, and prints how long each way takes.
+// This program writes ten records with kafka-go's default and with two other
+// settings, and prints how long each way takes.
 package main
 
 import (
@@ -23,63 +23,122 @@ const (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var ten []kafka.Message
-	for i := range 10 {
-		ten = append(ten, kafka.Message{Key: []byte(strconv.Itoa(i)), Value: []byte("some value")})
-	}
-
-	err := createTopic(ctx)
-	if err == nil {
-		// By default a record waits a second for company, and nobody comes.
-		err = produce(ctx, "one at a time, by default", 0, one(ten))
-	}
-	if err == nil {
-		err = produce(ctx, "one at a time, BatchTimeout 1 ms", time.Millisecond, one(ten))
-	}
-	if err == nil {
-		// Ten at once wait together: a second in all, not ten.
-		err = produce(ctx, "ten at once, by default", 0, [][]kafka.Message{ten})
-	}
-	if err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-// one makes a call of its own for each message.
-func one(messages []kafka.Message) (calls [][]kafka.Message) {
-	for _, m := range messages {
-		calls = append(calls, []kafka.Message{m})
+// run writes ten records in three ways.
+func run(ctx context.Context) error {
+	if err := createTopic(ctx); err != nil {
+		return err
 	}
-	return calls
+	var ten []kafka.Message
+	for i := range 10 {
+		ten = append(ten, kafka.Message{
+			Key:   []byte(strconv.Itoa(i)),
+			Value: []byte("some value"),
+		})
+	}
+	// Ten calls of WriteMessages with a record each, or one call with ten records.
+	var oneByOne [][]kafka.Message
+	for _, message := range ten {
+		oneByOne = append(oneByOne, []kafka.Message{message})
+	}
+	together := [][]kafka.Message{ten}
+
+	// Each record waits a second for others, and none come.
+	if err := produce(ctx, "one at a time, by default", time.Second, oneByOne); err != nil {
+		return err
+	}
+	// Each record waits a thousandth of that.
+	err := produce(ctx, "one at a time, BatchTimeout 1 ms", time.Millisecond, oneByOne)
+	if err != nil {
+		return err
+	}
+	// All ten wait at the same time: a second altogether.
+	return produce(ctx, "ten at once, by default", time.Second, together)
 }
 
-// createTopic creates the topic with three partitions, unless it exists.
+// createTopic creates the topic if it isn't there. It returns when the cluster says
+// that the topic exists.
 func createTopic(ctx context.Context) error {
-	client := kafka.Client{Addr: kafka.TCP(broker1Address, broker2Address, broker3Address)}
-	config := kafka.TopicConfig{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}
-	response, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
-	if err == nil {
-		err = response.Errors[topic]
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 2 s without an answer the request is made again, perhaps to another broker.
+		Timeout: 2 * time.Second,
 	}
-	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-		return fmt.Errorf("creating the topic %s: %w (it takes three brokers: go run ./00-cluster starts them)", topic, err)
+	request := &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{
+			Topic: topic,
+			// Up to three members of a group can share three partitions. A topic that
+			// is there already keeps the number of partitions that it has.
+			NumPartitions: 3,
+			// Each record lies on three brokers, so none is lost when one of them dies.
+			ReplicationFactor: 3,
+		}},
 	}
-	return nil
+	noAnswer := errors.New("no broker answers")
+	deadline := time.Now().Add(8 * time.Second)
+	var answer error // the last one
+	for {
+		response, err := client.CreateTopics(ctx, request)
+		if err == nil {
+			err = response.Errors[topic]
+		}
+		switch {
+		case ctx.Err() != nil, errors.Is(err, kafka.TopicAlreadyExists):
+			return nil
+		case err == nil:
+			fmt.Printf("created the topic %s: it is new\n", topic)
+			continue // The next answer is that it exists.
+		case refused(err):
+			return fmt.Errorf("creating the topic %q: %w (its name is at the top of this program, "+
+				"its settings are in createTopic: change what the cluster refuses)", topic, err)
+		case errors.Is(err, context.DeadlineExceeded),
+			errors.Is(err, os.ErrDeadlineExceeded),
+			errors.Is(err, kafka.BrokerNotAvailable):
+			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
+			err = noAnswer
+		}
+		if answer == nil {
+			fmt.Printf("waiting to create the topic %s: %v\n", topic, err)
+		}
+		if answer == nil || err != noAnswer {
+			answer = err
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	// What to do depends on what the cluster has answered.
+	advice := "the cluster has not been ready for 8 s: look at its terminal"
+	switch {
+	case errors.Is(answer, kafka.InvalidReplicationFactor):
+		advice = "three replicas need three brokers, and all of them must run"
+	case answer == noAnswer:
+		advice = "go run ./00-cluster starts three brokers; if a cluster with stopped brokers " +
+			"runs in another terminal, type start 1 there"
+	}
+	return fmt.Errorf("creating the topic %s on %s: %w (%s)", topic, client.Addr, answer, advice)
 }
 
 // produce makes the calls one after the other, and prints the time they take.
-func produce(ctx context.Context, name string, batchTimeout time.Duration, calls [][]kafka.Message) (err error) {
+func produce(ctx context.Context, name string, wait time.Duration, calls [][]kafka.Message) error {
 	w := &kafka.Writer{
-		Topic: topic, Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
 		// The key decides the partition, as in Java's client. By default it decides nothing.
 		Balancer: kafka.Murmur2Balancer{},
-		// All in-sync replicas have the record when a write succeeds. By default none need to.
+		// A write succeeds when all in-sync replicas have the record. By default it succeeds
+		// before any broker has it, and nobody hears of a record that was lost.
 		RequiredAcks: kafka.RequireAll,
-		// A record waits this long for others to share a request with. 0 means the default, a second.
-		BatchTimeout: batchTimeout,
+		// A record waits this long for others to share a request with. The default is a second.
+		BatchTimeout: wait,
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
 
 	start := time.Now()
 	for _, messages := range calls {
@@ -88,5 +147,32 @@ func produce(ctx context.Context, name string, batchTimeout time.Duration, calls
 		}
 	}
 	fmt.Printf("%-33s %8.3f s\n", name+":", time.Since(start).Seconds())
+
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("closing the writer: %w", err)
+	}
 	return nil
+}
+
+// refused tells whether an error is an answer that the cluster would give again and
+// again. All other failures may mend themselves, as when a broker comes back.
+func refused(err error) bool {
+	var each kafka.WriteErrors // from a write, one for each of its records
+	if errors.As(err, &each) {
+		err = each[0]
+	}
+	var answer kafka.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer {
+	case kafka.InvalidTopic, kafka.InvalidPartitionNumber, kafka.InvalidConfiguration,
+		kafka.PolicyViolation, kafka.InvalidRequest, kafka.UnsupportedVersion,
+		kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord,
+		kafka.InvalidRequiredAcks, kafka.InvalidSessionTimeout, kafka.TopicAuthorizationFailed,
+		kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+		return true
+	default:
+		return false
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -22,61 +21,135 @@ const (
 )
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	// Each start of this program takes groups of its own, so that it can be repeated.
-	now := strconv.FormatInt(time.Now().UnixNano(), 10)
-
-	err := produce(ctx)
-	if err == nil {
-		fmt.Println("ReadMessage commits, then the work begins:")
-		err = consumeTwice(ctx, "read-"+now, (*kafka.Reader).ReadMessage)
-	}
-	if err == nil {
-		fmt.Println("FetchMessage doesn't commit. CommitMessages would, after the work:")
-		err = consumeTwice(ctx, "fetch-"+now, (*kafka.Reader).FetchMessage)
-	}
-	if err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-// produce creates a topic with one partition, and writes three records to it.
-func produce(ctx context.Context) (err error) {
-	client := kafka.Client{Addr: kafka.TCP(broker1Address, broker2Address, broker3Address)}
-	config := kafka.TopicConfig{Topic: topic, NumPartitions: 1, ReplicationFactor: 3}
-	response, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
-	if err == nil {
-		err = response.Errors[topic]
+// A receiver is one of the two methods of kafka-go's reader that return a record.
+type receiver func(*kafka.Reader, context.Context) (kafka.Message, error)
+
+// run crashes and starts again with each of the two methods.
+func run(ctx context.Context) error {
+	if err := createTopic(ctx); err != nil {
+		return err
 	}
-	if errors.Is(err, kafka.TopicAlreadyExists) {
-		return nil // The records of the last time are still there.
+	if err := produce(ctx); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("creating the topic %s: %w (it takes three brokers: go run ./00-cluster starts them)", topic, err)
+	// Each start of this program takes groups of its own, so that it can be repeated.
+	now := time.Now().Format("150405.000")
+
+	fmt.Println("ReadMessage commits, then the work begins:")
+	if err := consumeTwice(ctx, "read-"+now, (*kafka.Reader).ReadMessage); err != nil {
+		return err
 	}
+	fmt.Println("FetchMessage doesn't commit. CommitMessages would, after the work:")
+	return consumeTwice(ctx, "fetch-"+now, (*kafka.Reader).FetchMessage)
+}
+
+// createTopic creates the topic if it isn't there. It returns when the cluster says
+// that the topic exists.
+func createTopic(ctx context.Context) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 2 s without an answer the request is made again, perhaps to another broker.
+		Timeout: 2 * time.Second,
+	}
+	request := &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{
+			Topic: topic,
+			// Up to three members of a group can share three partitions. A topic that
+			// is there already keeps the number of partitions that it has.
+			NumPartitions: 3,
+			// Each record lies on three brokers, so none is lost when one of them dies.
+			ReplicationFactor: 3,
+		}},
+	}
+	noAnswer := errors.New("no broker answers")
+	deadline := time.Now().Add(8 * time.Second)
+	var answer error // the last one
+	for {
+		response, err := client.CreateTopics(ctx, request)
+		if err == nil {
+			err = response.Errors[topic]
+		}
+		switch {
+		case ctx.Err() != nil, errors.Is(err, kafka.TopicAlreadyExists):
+			return nil
+		case err == nil:
+			fmt.Printf("created the topic %s: it is new\n", topic)
+			continue // The next answer is that it exists.
+		case refused(err):
+			return fmt.Errorf("creating the topic %q: %w (its name is at the top of this program, "+
+				"its settings are in createTopic: change what the cluster refuses)", topic, err)
+		case errors.Is(err, context.DeadlineExceeded),
+			errors.Is(err, os.ErrDeadlineExceeded),
+			errors.Is(err, kafka.BrokerNotAvailable):
+			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
+			err = noAnswer
+		}
+		if answer == nil {
+			fmt.Printf("waiting to create the topic %s: %v\n", topic, err)
+		}
+		if answer == nil || err != noAnswer {
+			answer = err
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	// What to do depends on what the cluster has answered.
+	advice := "the cluster has not been ready for 8 s: look at its terminal"
+	switch {
+	case errors.Is(answer, kafka.InvalidReplicationFactor):
+		advice = "three replicas need three brokers, and all of them must run"
+	case answer == noAnswer:
+		advice = "go run ./00-cluster starts three brokers; if a cluster with stopped brokers " +
+			"runs in another terminal, type start 1 there"
+	}
+	return fmt.Errorf("creating the topic %s on %s: %w (%s)", topic, client.Addr, answer, advice)
+}
+
+// produce writes three records with the same key. So they lie in one partition, in this order.
+func produce(ctx context.Context) error {
 	w := &kafka.Writer{
-		Topic: topic, Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
-		// All in-sync replicas have the record when a write succeeds. By default none need to.
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
+		// The key decides the partition, as in Java's client. By default it decides nothing.
+		Balancer: kafka.Murmur2Balancer{},
+		// A write succeeds when all in-sync replicas have the record. By default it succeeds
+		// before any broker has it, and nobody hears of a record that was lost.
 		RequiredAcks: kafka.RequireAll,
-		// A record waits this long for others to share a request with. By default it is a second.
+		// A record waits this long for others to share a request with. By default it waits a second.
 		BatchTimeout: time.Millisecond,
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
 	for _, value := range []string{"first", "second", "third"} {
-		if err := w.WriteMessages(ctx, kafka.Message{Value: []byte(value)}); err != nil {
+		message := kafka.Message{Key: []byte("some key"), Value: []byte(value)}
+		if err := w.WriteMessages(ctx, message); err != nil {
 			return fmt.Errorf("writing the %s record: %w", value, err)
 		}
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("closing the writer: %w", err)
 	}
 	return nil
 }
 
 // consumeTwice receives a record and crashes, then starts again and receives another.
-func consumeTwice(ctx context.Context, group string, receive func(*kafka.Reader, context.Context) (kafka.Message, error)) error {
-	for _, then := range []string{"and the program crashes before its work is done", "after the restart"} {
+func consumeTwice(ctx context.Context, group string, receive receiver) error {
+	for _, then := range []string{
+		"and the program crashes before its work is done",
+		"after the restart",
+	} {
 		r := kafka.NewReader(kafka.ReaderConfig{
-			Topic: topic, Brokers: []string{broker1Address, broker2Address, broker3Address},
+			Brokers: []string{broker1Address, broker2Address, broker3Address},
+			Topic:   topic,
 			// The group's committed offset says where the next start goes on.
 			GroupID: group,
 			// A group that has committed nothing starts at the oldest record.
@@ -95,4 +168,27 @@ func consumeTwice(ctx context.Context, group string, receive func(*kafka.Reader,
 		}
 	}
 	return nil
+}
+
+// refused tells whether an error is an answer that the cluster would give again and
+// again. All other failures may mend themselves, as when a broker comes back.
+func refused(err error) bool {
+	var each kafka.WriteErrors // from a write, one for each of its records
+	if errors.As(err, &each) {
+		err = each[0]
+	}
+	var answer kafka.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer {
+	case kafka.InvalidTopic, kafka.InvalidPartitionNumber, kafka.InvalidConfiguration,
+		kafka.PolicyViolation, kafka.InvalidRequest, kafka.UnsupportedVersion,
+		kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord,
+		kafka.InvalidRequiredAcks, kafka.InvalidSessionTimeout, kafka.TopicAuthorizationFailed,
+		kafka.GroupAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+		return true
+	default:
+		return false
+	}
 }

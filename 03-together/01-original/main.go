@@ -42,8 +42,8 @@ func produce(ctx context.Context) error {
 	w := kafka.NewWriter(kafka.WriterConfig{Topic: topic, Brokers: brokers})
 	for i := 0; ; i++ {
 		key := strconv.Itoa(i)
-		err := w.WriteMessages(ctx, kafka.Message{Key: []byte(key), Value: []byte("this is message" + key)})
-		if err != nil {
+		message := kafka.Message{Key: []byte(key), Value: []byte("this is message" + key)}
+		if err := w.WriteMessages(ctx, message); err != nil {
 			return fmt.Errorf("could not write message %d: %w", i, err)
 		}
 		fmt.Println("writes:", i)

@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -68,49 +71,93 @@ func TestWithoutC(t *testing.T) {
 	}
 }
 
-// The five programs are at most 150 lines each, and begin alike: the same
-// constants, the same main, and the same functions in the same order.
+// between returns the part of a program from one text to the next other one.
+func between(t *testing.T, folder, from, to string) string {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begins := strings.Cut(string(source), from)
+	part, _, ends := strings.Cut(rest, to)
+	if !begins || !ends {
+		t.Fatalf("%s has no part from %q to %q", folder, from, to)
+	}
+	return part
+}
+
+// groupConstant is the line of a program that names its group.
+var groupConstant = regexp.MustCompile(`groupID +(= "[^"]*")`)
+
+// The programs begin alike: the same constants, the same main and run, and then the same
+// functions in the same order. So a diff of two of them shows what their clients ask for.
 func TestSameShape(t *testing.T) {
 	t.Parallel()
-	shape := func(folder string) (lines int, functions []string, main string) {
-		source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(source)
-		for line := range strings.Lines(text) {
-			lines++
-			for _, name := range []string{"main", "createTopic", "produce", "consume"} {
+	shape := func(folder string) (constants, main string, functions []string) {
+		constants = groupConstant.ReplaceAllString(between(t, folder, "\nconst (\n", "\n)\n"), "groupID")
+		main = between(t, folder, "\nfunc main() {\n", "\n// createTopic creates")
+		for line := range strings.Lines(between(t, folder, "\nfunc main() {\n", "\n// withGrace returns")) {
+			for _, name := range []string{"run", "createTopic", "produce", "consume"} {
 				if strings.HasPrefix(line, "func "+name+"(") {
 					functions = append(functions, strings.TrimSpace(line))
 				}
 			}
 		}
-		_, rest, _ := strings.Cut(text, "\nconst (\n")
-		main, _, ok := strings.Cut(rest, "\n// createTopic creates")
-		if !ok {
-			t.Errorf("%s has no createTopic after its main", folder)
-		}
-		return lines, functions, main
+		return constants, main, functions
 	}
-	_, wantFunctions, wantMain := shape(programs[0])
+	wantConstants, wantMain, wantFunctions := shape(programs[0])
+	if len(wantFunctions) != 4 {
+		t.Errorf("%s has the functions %q, want four", programs[0], wantFunctions)
+	}
 	for _, folder := range programs {
-		lines, functions, main := shape(folder)
-		if lines > 150 {
-			t.Errorf("%s has %d lines, want at most 150", folder, lines)
-		}
-		if !slices.Equal(functions, wantFunctions) {
-			t.Errorf("%s has the functions %q, want %q", folder, functions, wantFunctions)
+		constants, main, functions := shape(folder)
+		if constants != wantConstants {
+			t.Errorf("%s has the constants\n%s\nand %s has\n%s", folder, constants, programs[0], wantConstants)
 		}
 		if main != wantMain {
 			t.Errorf("%s begins with\n%s\nand %s with\n%s", folder, main, programs[0], wantMain)
 		}
+		if !slices.Equal(functions, wantFunctions) {
+			t.Errorf("%s has the functions %q, want %q", folder, functions, wantFunctions)
+		}
 	}
 }
 
-// Ctrl-C ends a program also while no broker is there. With sarama, and so with
-// goka, it ends with an error, since the group can't be left; the others don't
-// learn that, and end with the last line that they always have.
+// Each flow has a group of its own. Members of one group must share out its partitions by
+// the same rules, and clients differ in theirs: one of two would receive nothing.
+func TestOwnGroups(t *testing.T) {
+	t.Parallel()
+	has := make(map[string]string)
+	for _, folder := range programs {
+		group := groupConstant.FindString(between(t, folder, "\nconst (\n", "\n)\n"))
+		if other, ok := has[group]; ok || group == "" {
+			t.Errorf("%s has the group %q, and so has %q", folder, group, other)
+		}
+		has[group] = folder
+	}
+}
+
+// No line of a program is wider than a page, and none squeezes several things into one.
+func TestPlainLines(t *testing.T) {
+	t.Parallel()
+	for _, folder := range programs {
+		source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for number, line := range strings.Split(string(source), "\n") {
+			if utf8.RuneCountInString(line) > 100 {
+				t.Errorf("%s, line %d has more than 100 columns: %s", folder, number+1, line)
+			}
+			if strings.Contains(line, "config.") && strings.Contains(strings.Split(line, " = ")[0], ", config.") {
+				t.Errorf("%s, line %d sets several options: %s", folder, number+1, line)
+			}
+		}
+	}
+}
+
+// A single Ctrl-C ends a program also while no broker is there, in good order: it says what
+// was left undone, and its last line counts.
 func TestCtrlCWithoutBrokers(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
@@ -120,20 +167,25 @@ func TestCtrlCWithoutBrokers(t *testing.T) {
 			p.stop(t, id)
 		}
 		process.UntilLine("waiting to write")
+		begin := time.Now()
 		process.Interrupt()
 		status := process.Wait()
+		took := time.Since(begin)
 		for id := 1; id <= 3; id++ {
 			p.start(t, id) // The next test has the same cluster of Apache Kafka.
 		}
-		if tells := folder == "04-comparison/sarama" || folder == "04-comparison/goka"; tells {
-			if status != 1 || count(process.Output(), "error: ") != 1 {
-				t.Errorf("exit status %d, want 1 and an error", status)
-			}
-		} else {
-			last := process.Lines()[len(process.Lines())-1].Text
-			if written, ok := lab.Counted(last, "written"); status != 0 || !ok || written != len(lab.Written(process.Lines())) {
-				t.Errorf("exit status %d, want 0; the last line is %q, and %d records were written", status, last, len(lab.Written(process.Lines())))
-			}
+		// Five seconds are promised; a busy machine may need more. Without a bound it is 18 s.
+		if took > 12*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		written := len(lab.Written(process.Lines()))
+		if undone := fmt.Sprintf("record %d may or may not have been written", written); !hasLine(process, undone) {
+			t.Errorf("it didn't say %q", undone)
+		}
+		last := process.Lines()[len(process.Lines())-1].Text
+		counted, ok := lab.Counted(last, "written")
+		if status != 0 || !ok || counted != written {
+			t.Errorf("exit status %d, want 0; the last line is %q, and %d records were written", status, last, written)
 		}
 	})
 }

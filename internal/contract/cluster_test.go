@@ -1,13 +1,14 @@
 package contract
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
 )
 
 // A cluster is what a test needs of one.
@@ -26,7 +27,21 @@ type place struct {
 
 var names atomic.Int64
 
-func TestMain(m *testing.M) { lab.Main(m, closeApache) }
+// TestMain lets many tests run at once: they mostly wait, for records that come one after
+// the other, for sessions to time out, and for their turn on Apache Kafka.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "24"); err != nil {
+		fmt.Fprintln(os.Stderr, "running tests side by side:", err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	if err := closeApache(); err != nil {
+		fmt.Fprintln(os.Stderr, "ending Apache Kafka:", err)
+		status = 1
+	}
+	os.Exit(status)
+}
 
 // onEachCluster runs a test on a cluster of its own inside this process, side
 // by side with others, and on Apache Kafka, one after the other.

@@ -4,7 +4,11 @@
 package contract
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +19,49 @@ import (
 	"kafka-with-go/internal/lab"
 )
 
-// programs are those that produce and consume in one main, and promise the same.
-var programs = []string{"03-together", "04-comparison/sarama", "04-comparison/confluent", "04-comparison/goka", "04-comparison/franz-go"}
+// programs are those that create a topic, produce and consume in one main, and promise
+// the same: 03-together, and the flow of each other client. They are found by walking the
+// chapters, so that another one can't be forgotten.
+var programs = findPrograms()
+
+func findPrograms() (folders []string) {
+	root := filepath.Join("..", "..")
+	chapters, err := filepath.Glob(filepath.Join(root, "0[1-9]-*"))
+	if err != nil {
+		panic(err) // The pattern is wrong.
+	}
+	for _, chapter := range chapters {
+		err := filepath.WalkDir(chapter, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.Name() != "main.go" {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, function := range []string{"createTopic", "produce", "consume"} {
+				if !bytes.Contains(source, []byte("\nfunc "+function+"(")) {
+					return nil
+				}
+			}
+			folder, err := filepath.Rel(root, filepath.Dir(path))
+			folders = append(folders, filepath.ToSlash(folder))
+			return err
+		})
+		if err != nil {
+			panic(err) // The tests stand in the repository, or nothing works.
+		}
+	}
+	return folders
+}
+
+// The programs that README.md and chapter 4 speak of are found: five, of them one with kafka-go.
+func TestProgramsAreFound(t *testing.T) {
+	t.Parallel()
+	if len(programs) < 5 || programs[0] != "03-together" {
+		t.Errorf("found were %q, want 03-together and four flows or more", programs)
+	}
+}
 
 // forEachProgram runs a test for each of the programs, on each cluster.
 func forEachProgram(t *testing.T, test func(t *testing.T, folder string, p place)) {

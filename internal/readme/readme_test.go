@@ -7,6 +7,14 @@
 //	```go 01-producer/main.go     code, which stands in that file, line by line
 //	```text picture:keys          a picture, which a function of this package draws
 //
+// Comments say what a learner does besides, and a reader doesn't see them:
+//
+//	<!-- test: interrupt producer consumer -->       Ctrl-C in these terminals
+//	<!-- test: kill consumer -->                     kill -9 of the member that runs in this one
+//	<!-- test: edit 01-producer topic "my-topic" --> another value for a constant
+//	<!-- test: replace 01-producer `old` `new` -->   another text in main.go
+//	<!-- test: git restore 01-producer -->           the program is as it was
+//
 // In what a command prints, "…" stands for anything. The lines may come in any
 // order, except that those with the same first word keep theirs, and among
 // records those of the same partition.
@@ -14,14 +22,17 @@ package readme
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,20 +97,141 @@ func readme(t *testing.T, name string) []byte {
 	return source
 }
 
-// readmes are the READMEs that these tests read, from the top folder.
-var readmes = []string{"README.md", "04-comparison/README.md", "04-comparison/FAULTS.md"}
+// walk returns the files of the repository that want names, below the top folder.
+func walk(t *testing.T, want func(path string) bool) []string {
+	t.Helper()
+	root := lab.Root(t)
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != root && strings.HasPrefix(d.Name(), ".") {
+				return filepath.SkipDir // .git and .cache, for example
+			}
+			return nil
+		}
+		relative, err := filepath.Rel(root, path)
+		if err == nil && want(filepath.ToSlash(relative)) {
+			found = append(found, filepath.ToSlash(relative))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// readmes returns the pages that these tests read: all there are, from the top folder.
+func readmes(t *testing.T) []string {
+	t.Helper()
+	return walk(t, func(path string) bool { return strings.HasSuffix(path, ".md") })
+}
+
+// programs returns the folders of the programs that a learner starts.
+func programs(t *testing.T) []string {
+	t.Helper()
+	var folders []string
+	for _, file := range walk(t, func(name string) bool {
+		return path.Base(name) == "main.go" && !strings.HasPrefix(name, "internal/")
+	}) {
+		folders = append(folders, path.Dir(file))
+	}
+	return folders
+}
 
 // Every command of a README is run in the order of its chapters, as one learner
 // with several terminals would, and prints what the README shows.
 func TestCommandsAndOutputs(t *testing.T) {
-	for _, name := range readmes {
+	for _, name := range readmes(t) {
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			s := newSession(t)
-			for _, b := range blocks(t, readme(t, name)) {
+			source := readme(t, name)
+			for _, b := range blocks(t, source) {
 				s.do(b)
+				restored, ok := strings.CutPrefix(b.comment, "git restore ")
+				if ok && !bytes.Contains(source, []byte("`git restore "+restored+"`")) {
+					t.Errorf("%s doesn't tell the reader to undo the changes in %s", name, restored)
+				}
+			}
+			for folder := range s.edited {
+				t.Errorf("%s leaves a change in %s, which its reader would keep", name, folder)
 			}
 		})
+	}
+}
+
+// A program without tests of its own is started by the commands of a README.
+func TestEveryProgramIsRun(t *testing.T) {
+	var run strings.Builder
+	for _, name := range readmes(t) {
+		for _, b := range blocks(t, readme(t, name)) {
+			if b.kind == "console" {
+				run.WriteString(strings.Join(b.lines, " \n") + " \n")
+			}
+		}
+	}
+	for _, folder := range programs(t) {
+		tests, err := filepath.Glob(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tests == nil && !strings.Contains(run.String(), " ./"+folder+" \n") {
+			t.Errorf("no README and no test runs ./%s", folder)
+		}
+	}
+}
+
+// What a "Try this" says will happen is run, too.
+func TestEveryTryThisIsRun(t *testing.T) {
+	answers := strings.Split(string(readme(t, "README.md")), "<summary>What will happen</summary>")[1:]
+	for _, answer := range answers {
+		answer, _, _ = strings.Cut(answer, "</details>")
+		if !strings.Contains(answer, "```console ") {
+			t.Errorf("no command shows that this will happen:%s", answer)
+		}
+	}
+	if len(answers) < 5 {
+		t.Errorf("%d answers were found, want five or more", len(answers))
+	}
+}
+
+// An experiment is a program inside a chapter's folder. The folder's README has a section
+// for each, all by the same template.
+func TestTemplateOfExperiments(t *testing.T) {
+	template := []string{
+		"**The command", "**Predict.**", "<details><summary>Answer</summary>", "**The output:**",
+		"**What happened, and why.**", "**What to take home.**", "**What other clients do.**",
+		"**Where people asked.**",
+	}
+	experiments := 0
+	for _, folder := range programs(t) {
+		chapter, experiment := path.Split(folder)
+		if chapter == "" || strings.HasPrefix(chapter, "04-") || !strings.HasPrefix(chapter, "0") {
+			continue
+		}
+		experiments++
+		var section string
+		for part := range strings.SplitSeq(string(readme(t, chapter+"README.md")), "\n## ") {
+			if strings.Contains(part, "]("+experiment+"/main.go)") {
+				section = part
+			}
+		}
+		at := -1
+		for _, part := range template {
+			next := strings.Index(section, part)
+			if next <= at {
+				t.Errorf("%sREADME.md has no section with a link to %s/main.go, or there is no %q in its place", chapter, experiment, part)
+				break
+			}
+			at = next
+		}
+	}
+	if experiments < 4 {
+		t.Errorf("%d experiments were found, want four or more", experiments)
 	}
 }
 
@@ -112,12 +244,24 @@ func (s *session) do(b block) {
 			s.terminals[name].process.InterruptGroup()
 			s.terminals[name].process.Wait()
 		}
+	case strings.HasPrefix(b.comment, "kill "):
+		s.kill(b.comment[len("kill "):])
 	case strings.HasPrefix(b.comment, "edit "):
-		var folder, name, value string
-		if _, err := fmt.Sscan(b.comment, new(string), &folder, &name, &value); err != nil {
-			s.t.Fatalf("%q doesn't say what to edit: %v", b.comment, err)
+		// "edit 01-producer topic "my-topic"": the value is a Go expression.
+		words := strings.SplitN(b.comment, " ", 4)
+		if len(words) != 4 {
+			s.t.Fatalf("%q doesn't say what to edit", b.comment)
 		}
-		s.edit(folder, name, value)
+		s.edit(words[1], edit{constant: words[2], to: words[3]})
+	case strings.HasPrefix(b.comment, "replace "):
+		m := regexp.MustCompile("^replace (\\S+) `(.+)` `(.*)`$").FindStringSubmatch(b.comment)
+		if m == nil {
+			s.t.Fatalf("%q doesn't say what to replace", b.comment)
+		}
+		s.edit(m[1], edit{from: m[2], to: m[3]})
+	case strings.HasPrefix(b.comment, "git restore "):
+		delete(s.edited, b.comment[len("git restore "):])
+		s.overlay()
 	case b.comment != "":
 		s.t.Fatalf("unknown comment %q", b.comment)
 	case b.kind != "console" || b.name == "docker" || b.name == "apache":
@@ -143,9 +287,16 @@ func cgo(t *testing.T) bool {
 type session struct {
 	t         *testing.T
 	constants map[string]lab.Constants // by folder
+	edited    map[string][]edit        // by folder
 	env       []string
 	ports     *strings.Replacer // from the README's ports to the session's
 	terminals map[string]*terminal
+}
+
+// An edit is a change that the README asks for: of a constant's value, or of a text.
+type edit struct {
+	constant, from string
+	to             string
 }
 
 // A terminal runs one command at a time.
@@ -157,7 +308,12 @@ type terminal struct {
 }
 
 func newSession(t *testing.T) *session {
-	s := &session{t: t, constants: make(map[string]lab.Constants), terminals: make(map[string]*terminal)}
+	s := &session{
+		t:         t,
+		constants: make(map[string]lab.Constants),
+		edited:    make(map[string][]edit),
+		terminals: make(map[string]*terminal),
+	}
 	constants := lab.Constants{"interval": "100 * time.Millisecond"}
 	var ports, replace []string
 	for i, addr := range lab.FreeAddrs(t) {
@@ -172,40 +328,92 @@ func newSession(t *testing.T) *session {
 	replace = append(replace, "9096", board)
 	constants["ports"] = "[embedded.Brokers]int{" + strings.Join(ports, ", ") + "}"
 	s.ports = strings.NewReplacer(replace...)
-	for _, pattern := range []string{"0[0-3]-*", "0[1-3]-*/0*", "04-*/*"} {
-		folders, err := filepath.Glob(filepath.Join(lab.Root(t), pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, folder := range folders {
-			if _, err := os.Stat(filepath.Join(folder, "main.go")); err != nil {
-				continue // A folder of pictures, say.
-			}
-			relative, err := filepath.Rel(lab.Root(t), folder)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.constants[filepath.ToSlash(relative)] = maps.Clone(constants)
-		}
+	for _, folder := range programs(t) {
+		s.constants[folder] = maps.Clone(constants)
 	}
 	s.overlay()
 	return s
 }
 
-// edit changes a constant of a program, as the README tells the learner to.
-func (s *session) edit(folder, name, value string) {
+// edit changes a program, as the README tells the learner to.
+func (s *session) edit(folder string, e edit) {
 	s.t.Helper()
 	if s.constants[folder] == nil {
 		s.t.Fatalf("there is no program %s to edit", folder)
 	}
-	s.constants[folder][name] = value
+	s.edited[folder] = append(s.edited[folder], e)
 	s.overlay()
 }
 
-// overlay has every command of the session see the session's constants.
+// overlay has every command of the session see the session's constants and edits.
 func (s *session) overlay() {
 	s.t.Helper()
-	s.env = append(os.Environ(), "GOFLAGS=-overlay="+lab.Overlay(s.t, s.constants))
+	all := make(map[string]lab.Constants)
+	for folder, constants := range s.constants {
+		all[folder] = maps.Clone(constants)
+		for _, e := range s.edited[folder] {
+			if e.constant != "" {
+				all[folder][e.constant] = e.to
+			}
+		}
+	}
+	path := lab.Overlay(s.t, all)
+	for folder, edits := range s.edited {
+		for _, e := range edits {
+			if e.from != "" {
+				s.replace(path, folder, e)
+			}
+		}
+	}
+	s.env = append(os.Environ(), "GOFLAGS=-overlay="+path)
+}
+
+// replace changes a text in the copy of a main.go that the overlay names.
+func (s *session) replace(overlay, folder string, e edit) {
+	s.t.Helper()
+	text, err := os.ReadFile(overlay)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var files struct{ Replace map[string]string }
+	if err := json.Unmarshal(text, &files); err != nil {
+		s.t.Fatal(err)
+	}
+	copied := files.Replace[filepath.Join(lab.Root(s.t), filepath.FromSlash(folder), "main.go")]
+	source, err := os.ReadFile(copied)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if n := bytes.Count(source, []byte(e.from)); n != 1 {
+		s.t.Fatalf("%q stands %d times in %s/main.go", e.from, n, folder)
+	}
+	changed := bytes.Replace(source, []byte(e.from), []byte(e.to), 1)
+	if err := os.WriteFile(copied, changed, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// kill ends the member of a group that runs in a terminal, as kill -9 does, by the
+// process id in the line that it begins with.
+func (s *session) kill(name string) {
+	s.t.Helper()
+	term := s.terminals[name]
+	m := regexp.MustCompile(`(?m)^member \S+-(\d+) of the group`).FindStringSubmatch(term.process.Output())
+	if m == nil {
+		s.t.Fatalf("no member says its process id in the terminal %s", name)
+	}
+	pid, err := strconv.Atoi(m[1])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	term.process.Wait() // go run ends with its program.
 }
 
 // play plays a block in its terminal.
@@ -325,7 +533,7 @@ func TestAgrees(t *testing.T) {
 
 // Code in a README stands in the source that it names, in consecutive lines.
 func TestCode(t *testing.T) {
-	for _, name := range readmes {
+	for _, name := range readmes(t) {
 		shown := 0
 		for _, b := range blocks(t, readme(t, name)) {
 			if b.kind != "go" {
@@ -337,7 +545,7 @@ func TestCode(t *testing.T) {
 				t.Errorf("%s shows code that doesn't stand in %s:\n%s", name, b.name, strings.Join(b.lines, "\n"))
 			}
 		}
-		if shown == 0 && name != "04-comparison/README.md" {
+		if shown == 0 && name == "README.md" {
 			t.Errorf("%s shows no code", name)
 		}
 	}
@@ -406,12 +614,21 @@ func TestPictures(t *testing.T) {
 // Every file that a README links to is there, and so is every program that it
 // names in its text.
 func TestLinksAndNames(t *testing.T) {
-	for _, name := range readmes {
+	for _, name := range readmes(t) {
 		source := string(readme(t, name))
-		dir := filepath.Join(lab.Root(t), filepath.Dir(name))
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(source, -1) {
-			if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(m[1]))); err != nil {
+		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(source, -1) {
+			if strings.Contains(m[1], "://") {
+				continue // Another site: these tests have no network.
+			}
+			file, heading, _ := strings.Cut(m[1], "#")
+			target := name
+			if file != "" {
+				target = path.Join(path.Dir(name), file)
+			}
+			if _, err := os.Stat(filepath.Join(lab.Root(t), filepath.FromSlash(target))); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if heading != "" && !slices.Contains(headings(readme(t, target)), heading) {
+				t.Errorf("%s links to %s, and there is no such heading", name, m[1])
 			}
 		}
 		for _, m := range regexp.MustCompile(`(?:go run|go test) [^\n`+"`"+`"]*?(\./[0-9a-z-]+(?:/[0-9a-z-]+)*)`).FindAllStringSubmatch(source, -1) {
@@ -420,6 +637,17 @@ func TestLinksAndNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// headings returns the names by which GitHub links to the headings of a page.
+func headings(source []byte) []string {
+	var names []string
+	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(source), -1) {
+		name := dropped.ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // The commands that are not run here name services that docker-compose.yml has,
