@@ -5,84 +5,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"kafka-with-go/internal/lab"
 )
 
-// The clients of two other languages that the test below uses.
-const (
-	pythonClient = "kafka-python==3.0.12"
-	nodeClient   = "kafkajs@2.2.4"
-)
+// foreign is the folder into which .ci/run installs the clients of other languages.
+// A reader's "go test" downloads nothing but Go modules.
+const foreign = ".cache/foreign"
 
-// cached returns a folder for what the package registries of other languages have. It
-// is kept from one run to the next.
-func cached(t *testing.T, name string) string {
+// interpreter returns the program of another language. It skips the test unless the
+// program and the client's folder are there.
+func interpreter(t *testing.T, name, client string) (path, folder string) {
 	t.Helper()
-	dir := filepath.Join(lab.Root(t), ".cache", name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-var installing sync.Mutex
-
-// run runs a command that installs something.
-func install(t *testing.T, dir, name string, args ...string) {
-	t.Helper()
-	command := exec.CommandContext(lab.Deadline(t), name, args...)
-	command.Dir = dir
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, output)
-	}
-}
-
-// python returns the Python of a folder of its own, in which the client is installed.
-func python(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("python3")
+	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("there is no python3 on the PATH: install it (with its venv module) to run this test")
+		t.Skipf("there is no %s on the PATH", name)
 	}
-	installing.Lock()
-	defer installing.Unlock()
-	dir := cached(t, "python-"+strings.ReplaceAll(pythonClient, "==", "-"))
-	bin := filepath.Join(dir, "bin", "python")
-	if runtime.GOOS == "windows" {
-		bin = filepath.Join(dir, "Scripts", "python.exe")
+	folder = filepath.Join(lab.Root(t), filepath.FromSlash(foreign), client)
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("%s isn't there: .ci/run shows how to install it", foreign+"/"+client)
 	}
-	if exec.Command(bin, "-c", "import kafka").Run() != nil {
-		install(t, dir, path, "-m", "venv", dir)
-		install(t, dir, bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pythonClient)
-	}
-	return bin
-}
-
-// node returns Node.js, and the folder in which the client is installed.
-func node(t *testing.T) (path, modules string) {
-	t.Helper()
-	path, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("there is no node on the PATH: install Node.js (with npm) to run this test")
-	}
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		t.Skip("there is no npm on the PATH: install it to run this test")
-	}
-	installing.Lock()
-	defer installing.Unlock()
-	dir := cached(t, "node-"+strings.ReplaceAll(nodeClient, "@", "-"))
-	modules = filepath.Join(dir, "node_modules")
-	if _, err := os.Stat(filepath.Join(modules, "kafkajs", "package.json")); err != nil {
-		install(t, dir, npm, "install", "--silent", "--no-save", "--prefix", dir, nodeClient)
-	}
-	return path, modules
+	return path, folder
 }
 
 // Clients of other languages write in transactions, and read what was committed.
@@ -91,12 +37,15 @@ func TestOtherLanguages(t *testing.T) {
 	onEachCluster(t, func(t *testing.T, p place) {
 		for language, command := range map[string]func(t *testing.T) *exec.Cmd{
 			"python": func(t *testing.T) *exec.Cmd {
-				return exec.CommandContext(lab.Deadline(t), python(t), filepath.Join("foreign", "client.py"))
+				path, folder := interpreter(t, "python3", "python")
+				command := exec.CommandContext(lab.Deadline(t), path, filepath.Join("foreign", "client.py"))
+				command.Env = append(os.Environ(), "PYTHONPATH="+folder)
+				return command
 			},
 			"node": func(t *testing.T) *exec.Cmd {
-				path, modules := node(t)
+				path, folder := interpreter(t, "node", "node_modules")
 				command := exec.CommandContext(lab.Deadline(t), path, filepath.Join("foreign", "client.js"))
-				command.Env = append(os.Environ(), "NODE_PATH="+modules)
+				command.Env = append(os.Environ(), "NODE_PATH="+folder)
 				return command
 			},
 		} {
