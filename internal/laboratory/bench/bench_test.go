@@ -19,7 +19,7 @@ import (
 
 const toMakeAgain = "go run ./04-comparison/bench -tables makes it again"
 
-func TestMain(m *testing.M) { kit.TestMain(m) }
+func TestMain(m *testing.M) { kit.RunTests(m) }
 
 // The tables and charts in the README are those that the kept results make.
 func TestREADME(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 const toMakeAgain = "go run ./04-comparison/claims -write (or -tables, if only a program changed) makes the tables again"
 
-func TestMain(m *testing.M) { kit.TestMain(m) }
+func TestMain(m *testing.M) { kit.RunTests(m) }
 
 func committed(t *testing.T) (r Results) {
 	t.Helper()

@@ -29,7 +29,7 @@ import (
 	"kafka-with-go/internal/laboratory/kit"
 )
 
-func TestMain(m *testing.M) { kit.TestMain(m) }
+func TestMain(m *testing.M) { kit.RunTests(m) }
 
 func committed(t *testing.T) *report.Results {
 	t.Helper()

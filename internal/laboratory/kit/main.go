@@ -35,8 +35,8 @@ func Main(run func(ctx context.Context, args []string) error, stopped string) {
 	}
 }
 
-// TestMain runs the tests of a tool, whose tasks run the test program again.
-func TestMain(m interface{ Run() int }) {
+// RunTests runs the tests of a tool, whose tasks run the test program again.
+func RunTests(m interface{ Run() int }) {
 	if Serve() {
 		return
 	}
