@@ -97,7 +97,7 @@ func TestAdapters(t *testing.T) {
 			where := make(map[string]int32)
 			for _, r := range written {
 				where[string(r.Key)] = r.Partition
-				if want := adapter.Murmur2(r.Key, 3); config.Way == adapter.Matched && r.Partition != want {
+				if want := lab.Murmur2(r.Key, 3); config.Way == adapter.Matched && r.Partition != want {
 					t.Errorf("key %s went to partition %d, want %d", r.Key, r.Partition, want)
 				}
 			}

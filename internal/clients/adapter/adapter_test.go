@@ -2,29 +2,9 @@ package adapter
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
-
-	"kafka-with-go/internal/lab"
 )
-
-// The partition is that of Java's client, as franz-go computes it too.
-func TestMurmur2(t *testing.T) {
-	hash := new(Murmur2Hash)
-	for i := range 1000 {
-		key := fmt.Append(nil, i*i*i)
-		want := lab.Murmur2(key, 7)
-		if got := Murmur2(key, 7); got != want {
-			t.Errorf("key %s: partition %d, want %d", key, got, want)
-		}
-		hash.Reset()
-		hash.Write(key)
-		if got := int32(hash.Sum32()) % 7; got != want {
-			t.Errorf("key %s: the hash says partition %d, want %d", key, got, want)
-		}
-	}
-}
 
 func TestWindow(t *testing.T) {
 	w := NewWindow(1)

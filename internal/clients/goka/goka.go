@@ -30,13 +30,7 @@ func (Client) Settings(config adapter.Config) []adapter.Setting {
 	if config.Way == adapter.Defaults {
 		return nil
 	}
-	settings := saramaclient.Client{}.Settings(config)
-	for i := range settings {
-		if settings[i].Name == "Producer.Partitioner" {
-			settings[i] = adapter.Setting{Name: "WithEmitterHasher", Value: "murmur2, written for it"}
-		}
-	}
-	return settings
+	return saramaclient.Client{}.Settings(config)
 }
 
 // newConfig is goka's own configuration of sarama, changed as the way asks for.
@@ -45,6 +39,16 @@ func newConfig(config adapter.Config) *sarama.Config {
 	saramaclient.Apply(c, config)
 	c.Consumer.Return.Errors = true // goka reads them.
 	return c
+}
+
+// newBuilder makes sarama's producer for the emitter. goka's own way would choose the
+// partition by a hash of its own.
+func newBuilder(config adapter.Config) goka.ProducerBuilder {
+	return func(brokers []string, clientID string, _ func() hash.Hash32) (goka.Producer, error) {
+		c := newConfig(config)
+		c.ClientID = clientID
+		return goka.NewProducer(brokers, c)
+	}
 }
 
 // quiet keeps goka from logging each step of a processor.
@@ -64,9 +68,7 @@ func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, err
 	options := []goka.EmitterOption{goka.WithEmitterLogger(quiet)}
 	if config.Way == adapter.Matched {
 		p.wait, p.window = false, adapter.NewWindow(config.Tuning.InHand)
-		options = append(options,
-			goka.WithEmitterHasher(func() hash.Hash32 { return new(adapter.Murmur2Hash) }),
-			goka.WithEmitterProducerBuilder(goka.ProducerBuilderWithConfig(newConfig(config))))
+		options = append(options, goka.WithEmitterProducerBuilder(newBuilder(config)))
 	}
 	e, err := goka.NewEmitter(config.Brokers, goka.Stream(config.Topic), new(codec.Bytes), options...)
 	if err != nil {

@@ -39,7 +39,7 @@ func (Client) Settings(config adapter.Config) []adapter.Setting {
 	c := NewConfig(config)
 	return []adapter.Setting{
 		{Name: "Producer.Return.Successes", Value: "true"},
-		{Name: "Producer.Partitioner", Value: "murmur2, written for it"},
+		{Name: "Producer.Partitioner", Value: "NewMurmur2Partitioner"},
 		{Name: "Producer.RequiredAcks", Value: fmt.Sprint(c.Producer.RequiredAcks)},
 		{Name: "Producer.Idempotent", Value: fmt.Sprint(c.Producer.Idempotent)},
 		{Name: "Net.MaxOpenRequests", Value: fmt.Sprint(c.Net.MaxOpenRequests)},
@@ -72,7 +72,7 @@ func Apply(c *sarama.Config, config adapter.Config) {
 		return
 	}
 	t := config.Tuning
-	c.Producer.Partitioner = newPartitioner
+	c.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	c.Producer.Compression = sarama.CompressionNone
 	switch t.Acks {
 	case adapter.All:
@@ -100,26 +100,6 @@ func Apply(c *sarama.Config, config adapter.Config) {
 	c.Consumer.Group.Session.Timeout = t.SessionTimeout
 	c.Consumer.Group.Heartbeat.Interval = t.SessionTimeout / 10
 	c.Consumer.Return.Errors = true
-}
-
-// partitioner chooses the partition by murmur2, which sarama doesn't have.
-type partitioner struct{ random sarama.Partitioner }
-
-func newPartitioner(topic string) sarama.Partitioner {
-	return partitioner{random: sarama.NewRandomPartitioner(topic)}
-}
-
-func (p partitioner) RequiresConsistency() bool { return true }
-
-func (p partitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int32, error) {
-	if m.Key == nil {
-		return p.random.Partition(m, partitions)
-	}
-	key, err := m.Key.Encode()
-	if err != nil {
-		return -1, fmt.Errorf("encoding the key: %w", err)
-	}
-	return adapter.Murmur2(key, partitions), nil
 }
 
 type producer struct {

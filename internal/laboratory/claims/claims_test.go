@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/lab"
 	"kafka-with-go/internal/laboratory/kit"
 )
@@ -275,7 +274,7 @@ func TestCells(t *testing.T) {
 	}
 	keys := make(map[string]int32)
 	for _, key := range []string{"a", "bb", "ccc", "dddd", "eeeee", "key-1", "key-2", "key-3"} {
-		keys[key] = adapter.Murmur2([]byte(key), 3)
+		keys[key] = lab.Murmur2([]byte(key), 3)
 	}
 	if got := partitionerCell(keys); got.Mark != "" || !strings.Contains(got.Value, "murmur2") {
 		t.Errorf("murmur2 is seen as %+v", got)

@@ -150,7 +150,7 @@ func partitionerCell(keys map[string]int32) Cell {
 		chosen func(key []byte, n int32) int32
 		mark   string
 	}{
-		{"murmur2 of the key", adapter.Murmur2, ""},
+		{"murmur2 of the key", murmur2, ""},
 		{"FNV-1a of the key", fnv1a, moves},
 		{"CRC32 of the key", func(key []byte, n int32) int32 { return int32(crc32.ChecksumIEEE(key) % uint32(n)) }, moves},
 	}
@@ -166,6 +166,12 @@ func partitionerCell(keys map[string]int32) Cell {
 		}
 	}
 	return Cell{"the key decides nothing", mixes}
+}
+
+// murmur2 chooses as Java's client does, and franz-go.
+func murmur2(key []byte, n int32) int32 {
+	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	return int32(partitioner.Partition(&kgo.Record{Key: key}, int(n)))
 }
 
 // fnv1a chooses as sarama does: the absolute value of the signed remainder.
