@@ -81,15 +81,8 @@ func TestCommittedSet(t *testing.T) {
 // brokerDies is a drill for the embedded cluster: a broker dies, and comes back.
 var brokerDies = scenario.Drill{
 	ID: "broker-dies", Side: workload.Producers,
-	Fault: func(ctx context.Context, r *scenario.Run) error {
-		if err := r.Kill(ctx, 2); err != nil {
-			return err
-		}
-		if err := kit.Sleep(ctx, time.Second); err != nil {
-			return err
-		}
-		return r.Restart(ctx, 2)
-	},
+	Fault: scenario.Sequence(
+		scenario.Choose(2), scenario.Kill, scenario.Wait[*scenario.Run](time.Second), scenario.Restart),
 }
 
 // memberDies is a drill for a group: a member dies, and another comes at once.

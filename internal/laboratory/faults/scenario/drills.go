@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"context"
 	"runtime"
 	"slices"
 
@@ -20,7 +19,7 @@ type Drill struct {
 	Seconds int  // that a round takes, about
 
 	needs func(cluster.Cluster) bool // nil for what every cluster can do
-	Fault func(ctx context.Context, r *Run) error
+	Fault Step[*Run]
 }
 
 // Can tells whether a cluster can do the drill.

@@ -35,6 +35,9 @@ type Run struct {
 	view      *cluster.View
 	workloads []*workload.Workload
 
+	broker     int // to whom the next step happens
+	controller int // when it was last asked for
+
 	mu     sync.Mutex
 	events []history.Event
 	kills  int // of brokers
