@@ -138,7 +138,9 @@ func keepMetadata(t kafka.RoundTripper, long time.Duration) kafka.RoundTripper {
 }
 
 // RoundTrip implements kafka.RoundTripper. A writer asks only for its own topic.
-func (k *keptMetadata) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Request) (kafka.Response, error) {
+func (k *keptMetadata) RoundTrip(
+	ctx context.Context, addr net.Addr, request kafka.Request,
+) (kafka.Response, error) {
 	if _, ok := request.(*metadata.Request); !ok {
 		return k.RoundTripper.RoundTrip(ctx, addr, request)
 	}

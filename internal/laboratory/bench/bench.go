@@ -59,7 +59,8 @@ func parse(args []string) (o Options, err error) {
 	o.setPace()
 	whole := !o.Quick && !o.Base && *names == "" && *brokers == "" && len(o.Kinds) == 3
 	if o.Write && o.Profile == "" && !whole {
-		return o, errors.New("-write keeps a whole run: it goes with none of -quick, -base, -tasks, -clients and -brokers")
+		return o, errors.New("-write keeps a whole run: " +
+			"it goes with none of -quick, -base, -tasks, -clients and -brokers")
 	}
 	if *brokers != "" {
 		o.Brokers = strings.Split(*brokers, ",")
@@ -172,7 +173,9 @@ func (o Options) measureAndReport(ctx context.Context, b *brokers, root string, 
 }
 
 // measure runs all rounds, and has what was measured so far kept after each.
-func (o Options) measure(ctx context.Context, b *brokers, shares map[string]Shares, keep func(Results) error) (Results, error) {
+func (o Options) measure(
+	ctx context.Context, b *brokers, shares map[string]Shares, keep func(Results) error,
+) (Results, error) {
 	java := apache.Unavailable() == ""
 	if !java {
 		fmt.Fprintln(os.Stderr, "without Java's tools:", apache.Unavailable())

@@ -37,7 +37,8 @@ type brokers struct {
 }
 
 // jvm is what Kafka's scripts give a broker. The brokers of tests do without.
-const jvm = "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent"
+const jvm = "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 " +
+	"-XX:+ExplicitGCInvokesConcurrent"
 
 func newBrokers() *brokers {
 	return &brokers{

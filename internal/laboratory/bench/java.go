@@ -43,7 +43,8 @@ func (j javaRun) tool() (name string, args []string) {
 	case load.Produce:
 		return "kafka-producer-perf-test.sh", []string{
 			"--bootstrap-server", brokers, "--topic", j.topic, "--throughput", "-1",
-			"--num-records", strconv.Itoa((javaWarmUp + 1) * j.records), "--warmup-records", strconv.Itoa(javaWarmUp * j.records),
+			"--num-records", strconv.Itoa((javaWarmUp + 1) * j.records),
+			"--warmup-records", strconv.Itoa(javaWarmUp * j.records),
 			"--record-size", strconv.Itoa(j.point.Size), "--command-property",
 			"acks=all", "enable.idempotence=true", "compression.type=none",
 			fmt.Sprintf("linger.ms=%d", t.Linger.Milliseconds()), fmt.Sprintf("batch.size=%d", t.BatchBytes),

@@ -36,7 +36,9 @@ const (
 	inRest      = "the rest"
 )
 
-var kinds = []string{inClient, inC, inSystem, inMemory, inWaiting, inLocks, inMaps, inCopy, inChecksum, inBenchmark, inRest}
+var kinds = []string{
+	inClient, inC, inSystem, inMemory, inWaiting, inLocks, inMaps, inCopy, inChecksum, inBenchmark, inRest,
+}
 
 // profileAll profiles each client once, writing and receiving, at the base point.
 func profileAll(ctx context.Context, b *brokers, names []string, dir string) (map[string]Shares, error) {
@@ -62,7 +64,9 @@ func profileAll(ctx context.Context, b *brokers, names []string, dir string) (ma
 	return shares, nil
 }
 
-func (b *brokers) profile(ctx context.Context, name string, kind load.Kind, from source, path string) (shares Shares, err error) {
+func (b *brokers) profile(
+	ctx context.Context, name string, kind load.Kind, from source, path string,
+) (shares Shares, err error) {
 	l := load.Load{
 		Kind: kind, Client: name, Way: adapter.Matched, Brokers: b.addrs, Topic: from.topic, Group: b.group(),
 		Point: base, Tuning: tuning(kind, base.Size), For: 4 * time.Second, Records: from.records,
@@ -83,7 +87,8 @@ func (b *brokers) profile(ctx context.Context, name string, kind load.Kind, from
 
 // readProfile has Go's own tool list a profile, and sums it up by kind.
 func readProfile(ctx context.Context, path string) (Shares, error) {
-	output, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", "-unit=ms", path).Output()
+	output, err := exec.CommandContext(ctx, "go", "tool", "pprof",
+		"-top", "-nodecount=100000", "-nodefraction=0", "-unit=ms", path).Output()
 	if err != nil {
 		var failed *exec.ExitError
 		if errors.As(err, &failed) {

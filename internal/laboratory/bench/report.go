@@ -189,8 +189,8 @@ func (r Results) at(kind load.Kind, row row) *Case {
 
 // Throughput is the table of writing or of receiving, at the base point.
 func (r Results) Throughput(kind load.Kind) string {
-	t := kit.NewTable("client", "way", "records/s (least to most)", "to Java", "to the limit", "CPU µs/record", "to Java",
-		"allocations/record", "bytes/record", "collections/million", "peak MB")
+	t := kit.NewTable("client", "way", "records/s (least to most)", "to Java", "to the limit",
+		"CPU µs/record", "to Java", "allocations/record", "bytes/record", "collections/million", "peak MB")
 	java := r.matched(kind, base, javaName)
 	for _, row := range rows() {
 		c := r.at(kind, row)

@@ -83,7 +83,8 @@ func situations() []situation {
 		{"a web server", "a server that answers anything with HTTP's 400 Bad Request", small, true, webServer, true},
 		{"a TLS port", "a server that speaks only TLS", small, true, tlsServer, true},
 		{"a mute server", "a server that accepts connections and never answers", small, true, muteServer, false},
-		{"a wrong topic name", "a topic that isn't there, on brokers that create none", small, true, cluster(wire.Options{}, 0), false},
+		{"a wrong topic name", "a topic that isn't there, on brokers that create none", small, true,
+			cluster(wire.Options{}, 0), false},
 		{"a record over the client's limit", "2 MiB, with the client's defaults", noise()[:2<<20], false,
 			cluster(wire.Options{Topic: testTopic}, 0), false},
 		{"a record over the broker's limit", "500 kB, on brokers that take 100 kB", noise()[:500_000], false,
@@ -312,7 +313,8 @@ var (
 	anyCount = regexp.MustCompile(`\d+/\d+ brokers are down`)
 	again    = regexp.MustCompile(`(dial tcp <broker>: [^<]*?)( dial tcp <broker>: [^<]*)+$`)
 	// ours is what the adapters say before the client's own words.
-	ours = regexp.MustCompile(`^(starting the producer|making the \w+|making a member of the group|handing a record over|emitting): `)
+	ours = regexp.MustCompile(`^(starting the producer|making the \w+|making a member of the group|` +
+		`handing a record over|emitting): `)
 )
 
 // tidy takes out of a message what differs from run to run, and what isn't the client's.

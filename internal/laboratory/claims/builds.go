@@ -23,11 +23,15 @@ type Build struct {
 }
 
 // platforms are those that this repository promises.
-var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+var platforms = []string{
+	"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64",
+}
 
 // buildAll builds each client's flow. With cold, it also builds it with an empty cache, which
 // takes a minute of processor or so; without, that figure stays as it was before.
-func buildAll(ctx context.Context, root string, before map[string]Build, cold bool, progress func(string)) (map[string]Build, error) {
+func buildAll(
+	ctx context.Context, root string, before map[string]Build, cold bool, progress func(string),
+) (map[string]Build, error) {
 	dir, err := os.MkdirTemp("", "claims")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder: %w", err)

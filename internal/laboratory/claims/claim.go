@@ -237,8 +237,8 @@ func (f facts) Ratios(figure string) string {
 
 // HowRun says how the runs were made.
 func (f facts) HowRun() string {
-	return fmt.Sprintf("%s records of %d bytes, one call a record, in a process of its own, with the matched settings; "+
-		"mean of two runs", kit.Thousands(f.RunRecords), point.Size)
+	return fmt.Sprintf("%s records of %d bytes, one call a record, in a process of its own, "+
+		"with the matched settings; mean of two runs", kit.Thousands(f.RunRecords), point.Size)
 }
 
 // IdleMB is the memory of a process that has no client yet.

@@ -47,7 +47,9 @@ func trickle(ctx context.Context, cluster *wire.Cluster) error {
 }
 
 // member runs a consumer with its defaults until the returned function ends it.
-func member(ctx context.Context, c adapter.Client, cluster *wire.Cluster, fromFirst bool, handle func(*adapter.Record)) (end func() error, err error) {
+func member(
+	ctx context.Context, c adapter.Client, cluster *wire.Cluster, fromFirst bool, handle func(*adapter.Record),
+) (end func() error, err error) {
 	consumer, err := c.NewConsumer(adapter.Config{
 		Brokers: cluster.Addrs(), Topic: testTopic, Group: "my-group", FromFirst: fromFirst,
 	})
@@ -113,11 +115,12 @@ func groupStart(ctx context.Context, c adapter.Client) (map[string]Cell, error) 
 	}
 	fetches, _ := wire.Of[*kmsg.FetchRequest](requests)
 	joins, _ := wire.Of[*kmsg.JoinGroupRequest](requests)
+	first := fetches[0]
 	cells := map[string]Cell{
 		"start of a new group": start,
 		"isolation level":      {"read_uncommitted", repeats},
 		"session timeout":      {Value: "not in the request"},
-		"fetch waits for":      {Value: fmt.Sprintf("%d B, at most %s", fetches[0].MinBytes, roundWait(fetches[0].MaxWaitMillis))},
+		"fetch waits for":      {Value: fmt.Sprintf("%d B, at most %s", first.MinBytes, roundWait(first.MaxWaitMillis))},
 	}
 	if fetches[0].IsolationLevel == 1 {
 		cells["isolation level"] = Cell{Value: "read_committed"}

@@ -152,7 +152,7 @@ func partitionerCell(keys map[string]int32) Cell {
 	}{
 		{"murmur2 of the key", murmur2, ""},
 		{"FNV-1a of the key", fnv1a, moves},
-		{"CRC32 of the key", func(key []byte, n int32) int32 { return int32(crc32.ChecksumIEEE(key) % uint32(n)) }, moves},
+		{"CRC32 of the key", crc, moves},
 	}
 	for _, h := range hashes {
 		matches := 0
@@ -167,6 +167,9 @@ func partitionerCell(keys map[string]int32) Cell {
 	}
 	return Cell{"the key decides nothing", mixes}
 }
+
+// crc chooses as librdkafka does.
+func crc(key []byte, n int32) int32 { return int32(crc32.ChecksumIEEE(key) % uint32(n)) }
 
 // murmur2 chooses as Java's client does, and franz-go.
 func murmur2(key []byte, n int32) int32 {

@@ -138,8 +138,8 @@ func (r Results) renderBadInput() string {
 			t.Row(cells...)
 		}
 	}
-	return fmt.Sprintf("%s\nEach client with its defaults (kafka-go's writer is `kafka.Writer{}`), and what its API says first within %s; "+
-		"what it logs isn't looked at. \"At once\" is within two seconds.\n", t, human(listenTime))
+	return fmt.Sprintf("%s\nEach client with its defaults (kafka-go's writer is `kafka.Writer{}`), "+
+		"and what its API says first within %s; what it logs isn't looked at. \"At once\" is within two seconds.\n", t, human(listenTime))
 }
 
 // String is how the table has an answer.

@@ -19,7 +19,8 @@ type Compose struct {
 // FindCompose returns the compose cluster if it runs, and if who sits there agrees.
 func FindCompose(ctx context.Context, in io.Reader, out io.Writer) (*Compose, error) {
 	c := &Compose{run: func(args ...string) (string, error) {
-		output, err := exec.CommandContext(context.WithoutCancel(ctx), "docker", append([]string{"compose"}, args...)...).CombinedOutput()
+		command := exec.CommandContext(context.WithoutCancel(ctx), "docker", append([]string{"compose"}, args...)...)
+		output, err := command.CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("docker compose %s: %w: %s", strings.Join(args, " "), err, output)
 		}
@@ -33,13 +34,14 @@ var ErrNotAgreed = errors.New("nothing was done")
 func (c *Compose) ask(in io.Reader, out io.Writer) error {
 	running, err := c.run("ps", "--services", "--status", "running")
 	if err != nil {
-		return fmt.Errorf("looking for the brokers of docker-compose.yml (docker compose up -d --wait starts them): %w", err)
+		return fmt.Errorf("looking for the brokers of docker-compose.yml "+
+			"(docker compose up -d --wait starts them): %w", err)
 	}
 	if n := len(strings.Fields(running)); n < 3 {
 		return fmt.Errorf("%d of the three brokers of docker-compose.yml run: docker compose up -d --wait", n)
 	}
-	fmt.Fprint(out, "The drill kills and pauses the brokers of docker-compose.yml (kafka-1, kafka-2 and kafka-3), again and again,\n"+
-		"makes topics of its own, and deletes them. Your topics stay, but whoever uses them will notice. Go on? [y/N] ")
+	fmt.Fprint(out, "The drill kills and pauses the brokers of docker-compose.yml (kafka-1, kafka-2 and kafka-3), "+
+		"again and again,\nmakes topics of its own, and deletes them. Your topics stay, but whoever uses them will notice. Go on? [y/N] ")
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading the answer: %w", err)

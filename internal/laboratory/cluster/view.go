@@ -219,7 +219,8 @@ func (v *View) Coordinator(ctx context.Context, group string) (int, error) {
 
 // AtRest waits until a group is at rest, and its members share all the partitions.
 func (v *View) AtRest(ctx context.Context, group, topic string, members, partitions int) error {
-	return Until(ctx, fmt.Sprintf("the group %s is at rest", group), Patience, func(ctx context.Context) error {
+	what := fmt.Sprintf("the group %s is at rest", group)
+	return Until(ctx, what, Patience, func(ctx context.Context) error {
 		described, err := v.DescribeGroups(ctx, group)
 		if err != nil {
 			return err
@@ -264,7 +265,8 @@ func (v *View) Committed(ctx context.Context, group, topic string) (map[int32]in
 // partition without a commit is a group's first start, which isn't the drill: there
 // some clients skip what was written before.
 func (v *View) HasCommitted(ctx context.Context, group, topic string, partitions int) error {
-	return Until(ctx, fmt.Sprintf("the group %s has committed in every partition", group), Patience, func(ctx context.Context) error {
+	what := fmt.Sprintf("the group %s has committed in every partition", group)
+	return Until(ctx, what, Patience, func(ctx context.Context) error {
 		committed, err := v.Committed(ctx, group, topic)
 		if err != nil {
 			return err

@@ -42,21 +42,28 @@ type Options struct {
 
 func parse(args []string) (o Options, err error) {
 	f := flag.NewFlagSet("faults", flag.ContinueOnError)
-	f.BoolVar(&o.Write, "write", false, "keep the results in "+report.Committed+", and put tables and chart into "+report.Chapter.Path)
+	f.BoolVar(&o.Write, "write", false,
+		"keep the results in "+report.Committed+", and put tables and chart into "+report.Chapter.Path)
 	f.BoolVar(&o.Tables, "tables", false, "make tables and chart again from "+report.Committed+
 		" (with -results, print those of that file), and run nothing")
 	f.BoolVar(&o.Quick, "quick", false, "one round of three drills: about seven minutes for all ways")
 	f.BoolVar(&o.Fresh, "fresh", false, "forget the results that an earlier run kept")
-	f.BoolVar(&o.Docker, "docker", false, "use the brokers of docker-compose.yml, which must run; it asks before it kills them")
-	f.BoolVar(&o.Embedded, "embedded", false, "use the embedded cluster: it keeps one copy of a record, and can only be killed")
+	f.BoolVar(&o.Docker, "docker", false,
+		"use the brokers of docker-compose.yml, which must run; it asks before it kills them")
+	f.BoolVar(&o.Embedded, "embedded", false,
+		"use the embedded cluster: it keeps one copy of a record, and can only be killed")
 	f.BoolVar(&o.KeepNotes, "journals", false, "keep what the processes noted, and say where")
-	f.StringVar(&o.Histories, "histories", "", "keep in this `folder`, compressed, what was noted in each run, so that it can be judged again")
-	names := f.String("clients", "", "only these, separated by commas: clients, ways such as kafka-go/Async, or \"as shown\", safe, program")
-	list := f.String("drills", "", "only these, separated by commas: producers, consumers, "+strings.Join(drillIDs(), ", "))
+	f.StringVar(&o.Histories, "histories", "",
+		"keep in this `folder`, compressed, what was noted in each run, so that it can be judged again")
+	names := f.String("clients", "",
+		"only these, separated by commas: clients, ways such as kafka-go/Async, or \"as shown\", safe, program")
+	list := f.String("drills", "",
+		"only these, separated by commas: producers, consumers, "+strings.Join(drillIDs(), ", "))
 	f.IntVar(&o.Rounds, "rounds", 3, "how many rounds")
 	f.IntVar(&o.Together, "together", 8, "how many ways meet a fault at the same time, at most")
 	f.IntVar(&o.Rate, "rate", 1500, "records a second that each producer is asked to write")
-	f.StringVar(&o.Results, "results", "", "the file that keeps the results (\"\": .cache/faults.jsonl, or with -write the committed one)")
+	f.StringVar(&o.Results, "results", "",
+		"the file that keeps the results (\"\": .cache/faults.jsonl, or with -write the committed one)")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -208,11 +215,12 @@ func (o Options) cluster(ctx context.Context) (start starter, name string, err e
 		}, "the embedded cluster", nil
 	case o.Docker:
 		c, err := cluster.FindCompose(ctx, os.Stdin, os.Stderr)
-		return func(context.Context, bool) (cluster.Cluster, error) { return c, nil }, "Apache Kafka of docker-compose.yml", err
+		start := func(context.Context, bool) (cluster.Cluster, error) { return c, nil }
+		return start, "Apache Kafka of docker-compose.yml", err
 	}
 	if why := apache.Unavailable(); why != "" {
-		return nil, "", fmt.Errorf("the drill needs Apache Kafka: %s\nOr use the brokers of docker-compose.yml, with -docker; "+
-			"or see how the clients do on the embedded cluster, with -embedded", why)
+		return nil, "", fmt.Errorf("the drill needs Apache Kafka: %s\n"+
+			"Or use the brokers of docker-compose.yml, with -docker; or see how the clients do on the embedded cluster, with -embedded", why)
 	}
 	return func(ctx context.Context, links bool) (cluster.Cluster, error) {
 		c, err := apache.Start(ctx, apache.Options{Links: links, Log: os.Stderr})

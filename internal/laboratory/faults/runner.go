@@ -179,7 +179,9 @@ func (r *runner) tryRun(ctx context.Context, p plan) (results []report.Result, e
 }
 
 // run runs a drill for a few ways. It leaves the cluster whole and without the topics.
-func (r *runner) run(ctx context.Context, d scenario.Drill, round int, ways []workload.Way) (results []report.Result, err error) {
+func (r *runner) run(
+	ctx context.Context, d scenario.Drill, round int, ways []workload.Way,
+) (results []report.Result, err error) {
 	r.runs++
 	var workloads []*workload.Workload
 	defer func() { err = errors.Join(err, r.clean(context.WithoutCancel(ctx), workloads)) }()

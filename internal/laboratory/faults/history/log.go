@@ -109,7 +109,9 @@ func readPartition(ctx context.Context, brokers []string, topic string, partitio
 	if end == 0 {
 		return nil, nil
 	}
-	r := kafka.NewReader(kafka.ReaderConfig{Brokers: brokers, Topic: topic, Partition: partition, MaxWait: 500 * time.Millisecond})
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: brokers, Topic: topic, Partition: partition, MaxWait: 500 * time.Millisecond,
+	})
 	defer r.Close()
 	var found []Found
 	for at := int64(0); at < end; {

@@ -53,7 +53,8 @@ func (s Setup) String() string {
 	for _, n := range clients.Names() {
 		versions = append(versions, n+" "+s.Versions[n])
 	}
-	return fmt.Sprintf("%s; %s; %s; %d records a second; %s", s.Cluster, s.Machine, s.Go, s.Rate, strings.Join(versions, ", "))
+	return fmt.Sprintf("%s; %s; %s; %d records a second; %s",
+		s.Cluster, s.Machine, s.Go, s.Rate, strings.Join(versions, ", "))
 }
 
 // Versions returns the clients' versions in this binary.

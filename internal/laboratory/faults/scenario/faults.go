@@ -64,8 +64,9 @@ var (
 var (
 	killMember  = Sequence(kill, waitForSession, begin, Wait[*workload.Workload](2*hold))
 	pauseMember = Sequence(pauseForSession, Wait[*workload.Workload](4*hold))
-	leaveOnce   = Sequence(leave, Wait[*workload.Workload](time.Second), begin, Wait[*workload.Workload](4*time.Second))
-	comeAndGo   = Sequence(leaveOnce, leaveOnce, leaveOnce, leaveOnce, leaveOnce, leaveOnce)
+	leaveOnce   = Sequence(leave, Wait[*workload.Workload](time.Second),
+		begin, Wait[*workload.Workload](4*time.Second))
+	comeAndGo = Sequence(leaveOnce, leaveOnce, leaveOnce, leaveOnce, leaveOnce, leaveOnce)
 
 	// As a deployment does, the members are replaced one after the other.
 	addPartitions = Sequence(createPartitions, Wait[*Run](30*time.Second),

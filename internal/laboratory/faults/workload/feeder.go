@@ -71,7 +71,8 @@ func (f *feeder) feed(ctx context.Context) {
 // reach has the feeder see partitions that were added, and returns when it has
 // written to one of them: to one with that number or a higher one.
 func (f *feeder) reach(ctx context.Context, partition int32) error {
-	return cluster.Until(ctx, "the feeding producer writes to added partitions", cluster.Patience, func(context.Context) error {
+	const what = "the feeding producer writes to added partitions"
+	return cluster.Until(ctx, what, cluster.Patience, func(context.Context) error {
 		for _, e := range f.acknowledged() {
 			if e.Partition >= partition {
 				return nil

@@ -34,11 +34,14 @@ const (
 	Members      = 2   // of that group
 	ConsumerRate = 100 // records a second for a group
 
-	partitions       = 3                       // of a topic that is written: every broker leads one
-	producerInterval = 2 * time.Millisecond    // between two records of a program that is drilled as a producer
-	workTime         = time.Millisecond        // on a record
-	overdue          = 2500 * time.Millisecond // an acknowledgement that takes longer before the fault: the machine is too busy
-	drainPatience    = 75 * time.Second        // for what is in hand when the load has ended
+	partitions       = 3                    // of a topic that is written: every broker leads one
+	producerInterval = 2 * time.Millisecond // between two records of a program that only has to write
+	workTime         = time.Millisecond     // on a record
+	drainPatience    = 75 * time.Second     // for what is in hand when the load has ended
+
+	// overdue is an acknowledgement that takes longer. If one is before the fault, the machine
+	// is too busy.
+	overdue = 2500 * time.Millisecond
 )
 
 // A Config says what a workload works with.
