@@ -107,9 +107,19 @@ func crashOne(ctx context.Context, c clients.Client) (crash Crash, err error) {
 	if err := cl.Flush(ctx); err != nil {
 		return crash, fmt.Errorf("filling the topic: %w", err)
 	}
-	m := groupMember{Client: c.Name(), Brokers: cluster.Addrs(), Topic: testTopic, Group: "my-group", Work: crashWork}
-	worked := make([]int, crashRecords)
-	if err := m.dieInTheMiddle(ctx, worked); err != nil {
+	m := groupMember{
+		Client: c.Name(), Brokers: cluster.Addrs(), Topic: testTopic, Group: "my-group", Work: crashWork,
+	}
+	worked := make([]int, crashRecords) // how often, by record
+	var end time.Time
+	longEnough := func(int) bool {
+		if end.IsZero() {
+			end = time.Now().Add(crashAfter)
+		}
+		return time.Now().After(end)
+	}
+	// It dies when the next record is in hand.
+	if err := m.workUntil(ctx, longEnough, crashWork/2, worked); err != nil {
 		return crash, err
 	}
 	// Without this the next member waits until the session of the dead one has ended.
@@ -117,7 +127,8 @@ func crashOne(ctx context.Context, c clients.Client) (crash Crash, err error) {
 		return crash, err
 	}
 	m.Work = 0
-	if err := m.workUpTo(ctx, crashRecords-1, worked); err != nil {
+	isLast := func(n int) bool { return n == crashRecords-1 }
+	if err := m.workUntil(ctx, isLast, 0, worked); err != nil {
 		return crash, err
 	}
 	for _, times := range worked {
@@ -131,32 +142,42 @@ func crashOne(ctx context.Context, c clients.Client) (crash Crash, err error) {
 	return crash, nil
 }
 
-// dieInTheMiddle has a member work for a while, and kills it in the middle of a record.
-func (m groupMember) dieInTheMiddle(ctx context.Context, worked []int) error {
-	w, err := m.start(ctx)
+// workUntil has a member work until enough says so of a record, kills it a moment later (-9),
+// and counts what it has worked on.
+func (m groupMember) workUntil(
+	ctx context.Context, enough func(n int) bool, later time.Duration, worked []int,
+) error {
+	command, err := memberTask.Command(ctx, m)
 	if err != nil {
 		return err
 	}
-	first := func(int) bool { return true }
-	if err := w.read(worked, first); err != nil {
-		return errors.Join(err, w.kill(worked))
-	}
-	end := time.Now().Add(crashAfter)
-	if err := w.read(worked, func(int) bool { return time.Now().After(end) }); err != nil {
-		return errors.Join(err, w.kill(worked))
-	}
-	time.Sleep(crashWork / 2) // The next record is in hand now.
-	return w.kill(worked)
-}
-
-// workUpTo has a member work until it has worked on a record.
-func (m groupMember) workUpTo(ctx context.Context, last int, worked []int) error {
-	w, err := m.start(ctx)
+	done := make(chan struct{})
+	var once sync.Once
+	wait := kit.Lines(command, func(line string) {
+		n, err := strconv.Atoi(line)
+		if err != nil {
+			return
+		}
+		worked[n]++
+		if enough(n) {
+			once.Do(func() { close(done) })
+		}
+	})
+	w, err := kit.StartWorker(command)
 	if err != nil {
 		return err
 	}
-	err = w.read(worked, func(n int) bool { return n == last })
-	return errors.Join(err, w.kill(worked))
+	select {
+	case <-done:
+		time.Sleep(later)
+	case <-w.Ended():
+		err = errors.New("the worker ended by itself")
+	case <-time.After(crashWait):
+		err = fmt.Errorf("waited %v for the worker", crashWait)
+	}
+	err = errors.Join(err, w.Kill())
+	wait() // What it printed until it died counts.
+	return err
 }
 
 // leaveForAll removes every member of a group, in the members' names.
@@ -174,63 +195,6 @@ func leaveForAll(ctx context.Context, cl *kgo.Client, group string) error {
 		if _, err := request.RequestWith(ctx, cl); err != nil {
 			return fmt.Errorf("removing a member: %w", err)
 		}
-	}
-	return nil
-}
-
-// A worker is the process of a member.
-type worker struct {
-	*kit.Worker
-	numbers chan int // of records that it has worked on; closed when it has ended
-}
-
-func (m groupMember) start(ctx context.Context) (*worker, error) {
-	command, err := memberTask.Command(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	w := &worker{numbers: make(chan int, crashRecords)}
-	wait := kit.Lines(command, func(line string) {
-		if n, err := strconv.Atoi(line); err == nil {
-			w.numbers <- n
-		}
-	})
-	if w.Worker, err = kit.StartWorker(command); err != nil {
-		return nil, err
-	}
-	go func() {
-		<-w.Ended()
-		wait()
-		close(w.numbers)
-	}()
-	return w, nil
-}
-
-// read counts the records that are worked on, until enough says so of one.
-func (w *worker) read(worked []int, enough func(int) bool) error {
-	for timeout := time.After(crashWait); ; {
-		select {
-		case n, ok := <-w.numbers:
-			if !ok {
-				return errors.New("the worker ended by itself")
-			}
-			worked[n]++
-			if enough(n) {
-				return nil
-			}
-		case <-timeout:
-			return fmt.Errorf("waited %v for the worker", crashWait)
-		}
-	}
-}
-
-// kill ends the process as kill -9 does, and counts what it had worked on until then.
-func (w *worker) kill(worked []int) error {
-	if err := w.Kill(); err != nil {
-		return fmt.Errorf("killing the worker: %w", err)
-	}
-	for n := range w.numbers {
-		worked[n]++
 	}
 	return nil
 }
