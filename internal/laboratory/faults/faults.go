@@ -170,8 +170,9 @@ func Command(ctx context.Context, args []string) error {
 	if o.Write {
 		return results.Write(root)
 	}
-	fmt.Println(results.Tables())
-	return nil
+	text, err := results.Tables()
+	fmt.Println(text)
+	return err
 }
 
 // tables makes the tables again from what was kept.
@@ -184,11 +185,12 @@ func (o Options) tables(root, committed string) error {
 	if err != nil {
 		return err
 	}
-	if o.Results != "" {
-		fmt.Println(results.Tables())
-		return nil
+	if o.Results == "" {
+		return results.Write(root)
 	}
-	return results.Write(root)
+	text, err := results.Tables()
+	fmt.Println(text)
+	return err
 }
 
 // leaveOutMissing leaves out the ways whose client isn't in this binary, and says so.

@@ -44,7 +44,8 @@ func committed(t *testing.T) *report.Results {
 func TestChapter(t *testing.T) {
 	t.Parallel()
 	r, root := committed(t), lab.Root(t)
-	if err := report.Chapter.Check(root, r.Parts()); err != nil {
+	parts, err := r.Parts()
+	if err := errors.Join(err, report.Chapter.Check(root, parts)); err != nil {
 		t.Error(err)
 	}
 	want, err := r.Chart()

@@ -10,82 +10,29 @@ import (
 	"kafka-with-go/internal/laboratory/kit"
 )
 
-// A measure is one thing that is counted.
+// A measure is one thing that is counted. What it means is said in sentences.md.
 type measure struct {
 	name  string
-	title string // of its table
 	of    func(Result) int
 	worst bool // that there is none of it is worth saying
 }
 
 var measures = map[workload.Side][]measure{
 	workload.Producers: {
-		{
-			name: "lost", worst: true,
-			title: "**Lost**: acknowledged, and not in the log",
-			of:    func(r Result) int { return r.Written.Lost },
-		},
-		{
-			name:  "repeated",
-			title: "**Repeated**: records that are in the log more than once",
-			of:    func(r Result) int { return r.Written.Repeated },
-		},
-		{
-			name: "out of order",
-			title: "**Out of order**: records that are first in the log behind a later one with the same key, " +
-				"in the same partition",
-			of: func(r Result) int { return r.Written.Disordered },
-		},
-		{
-			name:  "failed",
-			title: "**Failed**: the program was told that the record is not written, or its client didn't take it",
-			of:    func(r Result) int { return r.Written.Failed + r.Written.Refused },
-		},
-		{
-			name:  "failed and yet there",
-			title: "**Failed, and yet there**: of those, records that are in the log",
-			of:    func(r Result) int { return r.Written.FailedYetThere },
-		},
-		{
-			name:  "never reported",
-			title: "**Never reported**: the program was told nothing",
-			of:    func(r Result) int { return r.Written.Unreported },
-		},
-		{
-			name:  "never reported and there",
-			title: "**Never reported, and there**: of those, records that are in the log",
-			of:    func(r Result) int { return r.Written.UnreportedThere },
-		},
+		{name: "lost", of: func(r Result) int { return r.Written.Lost }, worst: true},
+		{name: "repeated", of: func(r Result) int { return r.Written.Repeated }},
+		{name: "out of order", of: func(r Result) int { return r.Written.Disordered }},
+		{name: "failed", of: func(r Result) int { return r.Written.Failed + r.Written.Refused }},
+		{name: "failed and yet there", of: func(r Result) int { return r.Written.FailedYetThere }},
+		{name: "never reported", of: func(r Result) int { return r.Written.Unreported }},
+		{name: "never reported and there", of: func(r Result) int { return r.Written.UnreportedThere }},
 	},
 	workload.Consumers: {
-		{
-			name: "never worked on", worst: true,
-			title: "**Never worked on**: records that were acknowledged to their producer, and that no member worked on",
-			of:    func(r Result) int { return r.Consumed.Never },
-		},
-		{
-			name:  "worked on twice",
-			title: "**Twice**: records that were worked on more than once",
-			of:    func(r Result) int { return r.Consumed.Twice },
-		},
-		{
-			name:  "worked on out of order",
-			title: "**Out of order**: records that were first worked on after a later one with the same key",
-			of:    func(r Result) int { return r.Consumed.Disordered },
-		},
-		{
-			name:  "commits back",
-			title: "**Commits moved back**: times that the group's committed offset was seen to move back",
-			of:    func(r Result) int { return r.Rewinds },
-		},
+		{name: "never worked on", of: func(r Result) int { return r.Consumed.Never }, worst: true},
+		{name: "worked on twice", of: func(r Result) int { return r.Consumed.Twice }},
+		{name: "worked on out of order", of: func(r Result) int { return r.Consumed.Disordered }},
+		{name: "commits back", of: func(r Result) int { return r.Rewinds }},
 	},
-}
-
-// stallTitles are the titles of the tables of the longest stalls.
-var stallTitles = map[workload.Side]string{
-	workload.Producers: "**The longest stall**: the longest time in seconds in which a key got no acknowledgement",
-	workload.Consumers: "**The longest stall**: the longest time in seconds in which no record of a key was worked on " +
-		"(of a program: of a partition)",
 }
 
 func measureByName(name string) (measure, bool) {

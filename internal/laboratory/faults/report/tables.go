@@ -53,16 +53,16 @@ func label(w workload.Way, side workload.Side) string {
 
 // renderSide makes the tables of a side: one for each thing that is counted, with the ways
 // that have any of it, and one of the longest stalls.
-func (r *Results) renderSide(side workload.Side) string {
+func (r *Results) renderSide(side workload.Side, say sentences) string {
 	var parts []string
 	for _, m := range measures[side] {
-		parts = append(parts, r.renderMeasure(side, m))
+		parts = append(parts, r.renderMeasure(side, m, say[m.name]))
 	}
 	stalls := r.table(side, r.ways(side), func(rounds []Result) string { return seconds(stalls(rounds, side)) })
-	return strings.Join(parts, "\n") + "\n" + stallTitles[side] + ":\n\n" + stalls
+	return strings.Join(parts, "\n") + "\n" + say["stall of "+string(side)] + ":\n\n" + stalls
 }
 
-func (r *Results) renderMeasure(side workload.Side, m measure) string {
+func (r *Results) renderMeasure(side workload.Side, m measure, title string) string {
 	var some []workload.Way
 	var none []string
 	for _, w := range r.ways(side) {
@@ -73,9 +73,9 @@ func (r *Results) renderMeasure(side workload.Side, m measure) string {
 		}
 	}
 	if some == nil {
-		return m.title + ": none, with any client in any drill.\n"
+		return title + ": none, with any client in any drill.\n"
 	}
-	text := m.title + ":\n\n" + r.table(side, some, func(rounds []Result) string { return cell(counts(rounds, m)) })
+	text := title + ":\n\n" + r.table(side, some, func(rounds []Result) string { return cell(counts(rounds, m)) })
 	if none != nil {
 		text += "\nNone in any drill: " + strings.Join(none, "; ") + ".\n"
 	}
@@ -166,10 +166,8 @@ func (r *Results) faults(include func(workload.Way) bool) (kills, pauses, runs i
 	return kills, pauses, runs
 }
 
-func anyWay(workload.Way) bool { return true }
-
 // renderTotals adds up what the safe ways and the programs went through.
-func (r *Results) renderTotals() string {
+func (r *Results) renderTotals(say sentences) string {
 	t := kit.NewTable("client", "runs", "brokers killed or paused meanwhile", "records acknowledged", "lost", "repeated",
 		"out of order", "records to work on", "never worked on", "worked on twice", "worked on out of order")
 	for _, how := range []workload.How{workload.Safe, workload.Program} {
@@ -181,27 +179,7 @@ func (r *Results) renderTotals() string {
 		}
 	}
 	t.Row(r.total(workload.Way.Careful).row("all of them")...)
-	kills, pauses, runs := r.faults(workload.Way.Careful)
-	return fmt.Sprintf("%s\nSeveral of them meet each blow: the blows were %s kills and %s pauses of brokers, in %s runs.\n",
-		t, kit.Thousands(kills), kit.Thousands(pauses), kit.Thousands(runs))
-}
-
-// renderSetup says on what, with what and when it was run.
-func (r *Results) renderSetup() string {
-	kills, pauses, runs := r.faults(anyWay)
-	together, rounds := 0, 0
-	for _, one := range r.All {
-		together, rounds = max(together, one.Together), max(rounds, one.Round)
-	}
-	var versions []string
-	for _, c := range clients.All() {
-		versions = append(versions, c.Name()+" "+r.Setup.Versions[c.Name()])
-	}
-	return fmt.Sprintf("Run on %s: %s; %s; %s; %s. %s, each producer asked for %s records of 100 B a second with %d keys, "+
-		"each group for %d a second; up to %d ways met a blow at the same time. In all %s, with %s and %s of brokers.\n",
-		r.Setup.Date, r.Setup.Cluster, r.Setup.Machine, r.Setup.Go, strings.Join(versions, ", "),
-		kit.Count(rounds, "round"), kit.Thousands(r.Setup.Rate), workload.Keys, workload.ConsumerRate, together,
-		kit.Count(runs, "run"), kit.Count(kills, "kill"), kit.Count(pauses, "pause"))
+	return t.String() + "\n" + say["below the totals"] + "\n"
 }
 
 // renderSettings lists what each way sets, and where its code is from.
@@ -256,13 +234,10 @@ func (r *Results) renderWay(side workload.Side, w workload.Way, m measure) strin
 }
 
 // renderDrills says what is done in each drill.
-func renderDrills() string {
+func renderDrills(say sentences) string {
 	var parts []string
 	for _, side := range sides {
-		text := map[workload.Side]string{
-			workload.Producers: "While a producer writes:\n\n",
-			workload.Consumers: fmt.Sprintf("While the %d members of a group work on records:\n\n", workload.Members),
-		}[side]
+		text := say["drills of "+string(side)] + "\n\n"
 		for _, d := range scenario.Drills() {
 			if d.Side == side {
 				text += fmt.Sprintf("- **%s**: %s (`-drills %s`).\n", d.Short, d.Title, d.ID)
@@ -273,40 +248,37 @@ func renderDrills() string {
 	return strings.Join(parts, "\n")
 }
 
-const (
-	chartFile  = "faults.svg"
-	chartTitle = "What was lost, repeated and put out of order, with each client."
-	chartText  = "A dot is the median of the rounds; the largest are thousands of records, the smallest one; " +
-		"a ring is a few in the fewer of the rounds, a grey point none. " +
-		"Red is a client as its own first example shows it, blue is made safe, green is a program of this tutorial."
-)
+const chartFile = "faults.svg"
 
 // Parts are the generated parts of the chapter, by the names in their markers.
-func (r *Results) Parts() map[string]string {
+func (r *Results) Parts() (map[string]string, error) {
+	say, err := r.sentences()
+	title := say["chart title"]
 	out := map[string]string{
-		"setup":     r.renderSetup(),
-		"drills":    renderDrills(),
-		"chart":     fmt.Sprintf("![%s](faults/%s)\n\n*%s* %s\n", chartTitle, chartFile, chartTitle, chartText),
-		"totals":    r.renderTotals(),
-		"producers": r.renderSide(workload.Producers),
-		"consumers": r.renderSide(workload.Consumers),
+		"setup":     say["setup"] + "\n",
+		"drills":    renderDrills(say),
+		"chart":     fmt.Sprintf("![%s](faults/%s)\n\n*%s* %s\n", title, chartFile, title, say["chart"]),
+		"totals":    r.renderTotals(say),
+		"producers": r.renderSide(workload.Producers, say),
+		"consumers": r.renderSide(workload.Consumers, say),
 		"settings":  renderSettings(),
 	}
 	for _, c := range clients.All() {
 		out[c.Name()] = r.renderClient(c.Name())
 	}
-	return out
+	return out, err
 }
 
 // Tables is what is printed after a run.
-func (r *Results) Tables() string {
-	text := r.renderSetup()
+func (r *Results) Tables() (string, error) {
+	say, err := r.sentences()
+	text := say["setup"] + "\n"
 	for _, side := range sides {
 		if len(r.Drills(side)) > 0 {
-			text += "\n" + r.renderSide(side) + "\n"
+			text += "\n" + r.renderSide(side, say) + "\n"
 		}
 	}
-	return text + "\nWhat each way sets:\n\n" + renderSettings()
+	return text + "\nWhat each way sets:\n\n" + renderSettings(), err
 }
 
 // Write puts tables and chart into the chapter.
@@ -319,5 +291,9 @@ func (r *Results) Write(root string) error {
 	if err := os.WriteFile(path, svg, 0o644); err != nil {
 		return fmt.Errorf("writing the chart: %w", err)
 	}
-	return Chapter.Write(root, r.Parts())
+	parts, err := r.Parts()
+	if err != nil {
+		return err
+	}
+	return Chapter.Write(root, parts)
 }

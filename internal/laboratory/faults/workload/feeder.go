@@ -113,7 +113,7 @@ func (f *feeder) acknowledged() []history.Entry {
 
 // sameCoordinator appends to a group's name what gives all groups one coordinator:
 // that of partition 0 of the topic with the groups' commits, chosen by Java's hash
-// of the name. So one blow meets all groups.
+// of the name. So one fault meets all groups.
 func sameCoordinator(group string) string {
 	for i := 0; ; i++ {
 		if name := group + "-" + strconv.Itoa(i); (javaHash(name)&0x7fffffff)%3 == 0 {
