@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,21 @@ func topicsLeft(t *testing.T, addrs []string) []string {
 		}
 	}
 	return left
+}
+
+// A chart for which something wasn't measured is an error, and none is drawn without it.
+func TestIncompleteCharts(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"goka", javaName} {
+		var r Results
+		if err := resultsFile.Load(lab.Root(t), &r); err != nil {
+			t.Fatal(err)
+		}
+		r.Cases = slices.DeleteFunc(r.Cases, func(c Case) bool { return c.Client == name })
+		if drawn, err := r.charts(); err == nil || !strings.Contains(err.Error(), name) || drawn != nil {
+			t.Errorf("without %s: %d charts, %v", name, len(drawn), err)
+		}
+	}
 }
 
 // testBrokers is an embedded cluster that lives on when the benchmark is done with it.
