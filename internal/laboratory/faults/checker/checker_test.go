@@ -13,6 +13,11 @@ import (
 // at returns a time some milliseconds after the tests' beginning of time.
 func at(ms int) time.Time { return time.Unix(1_000_000, 0).Add(time.Duration(ms) * time.Millisecond) }
 
+type (
+	entries = []history.Entry
+	log     = []history.Found
+)
+
 func entry(kind history.Kind, number int, partition int32, offset int64, at time.Time) history.Entry {
 	return history.Entry{Kind: kind, Number: number, Partition: partition, Offset: offset, At: at}
 }
@@ -38,45 +43,52 @@ func TestCountWritten(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name   string
-		change func(entries []history.Entry, log []history.Found) ([]history.Entry, []history.Found)
+		change func(entries, log) (entries, log)
 		want   Written // but for the times
 	}{
-		{"nothing", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) { return e, l }, Written{Handed: 10, Acked: 10}},
-		{"lost", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"nothing", func(e entries, l log) (entries, log) { return e, l }, Written{Handed: 10, Acked: 10}},
+		{"lost", func(e entries, l log) (entries, log) {
 			return e, slices.Delete(l, 3, 5)
 		},
 			Written{Handed: 10, Acked: 10, Lost: 2}},
-		{"repeated", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"repeated", func(e entries, l log) (entries, log) {
 			return e, append(l, found(8, 0, 5), found(8, 0, 6), found(9, 1, 5))
 		}, Written{Handed: 10, Acked: 10, Repeated: 2}},
-		{"a batch repeated, which breaks no order", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"a batch repeated, which breaks no order", func(e entries, l log) (entries, log) {
 			return e, append(l, found(4, 0, 5), found(6, 0, 6), found(8, 0, 7))
 		}, Written{Handed: 10, Acked: 10, Repeated: 3}},
-		{"disordered", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"disordered", func(e entries, l log) (entries, log) {
 			l[2].Offset, l[4].Offset = l[4].Offset, l[2].Offset // 0 4 2 6 8
 			return e, l
 		}, Written{Handed: 10, Acked: 10, Disordered: 1}},
-		{"two behind a later one", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"two behind a later one", func(e entries, l log) (entries, log) {
 			l[8].Offset = -1 // 8 0 2 4 6
 			return e, l
 		}, Written{Handed: 10, Acked: 10, Disordered: 4}},
-		{"a key in two partitions", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"a key in two partitions", func(e entries, l log) (entries, log) {
 			l[9] = found(9, 0, 5)
 			return e, l
 		}, Written{Handed: 10, Acked: 10, Spread: true}},
-		{"failed and not there", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"failed and not there", func(e entries, l log) (entries, log) {
 			return append(drop(e, history.Acked, 9), entry(history.Failed, 9, history.Unknown, history.Unknown, at(95))), l[:9]
 		}, Written{Handed: 10, Acked: 9, Failed: 1}},
-		{"failed and yet there", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"failed and yet there", func(e entries, l log) (entries, log) {
 			return append(drop(e, history.Acked, 9), entry(history.Failed, 9, history.Unknown, history.Unknown, at(95))), l
 		}, Written{Handed: 10, Acked: 9, Failed: 1, FailedYetThere: 1}},
-		{"failed, and written at another try", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"failed, and written at another try", func(e entries, l log) (entries, log) {
 			return slices.Insert(e, 19, entry(history.Failed, 9, history.Unknown, history.Unknown, at(90))), l
 		}, Written{Handed: 10, Acked: 10}},
-		{"refused", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"written, and then reported as failed", func(e entries, l log) (entries, log) {
+			return append(e, entry(history.Failed, 9, history.Unknown, history.Unknown, at(95))), l
+		}, Written{Handed: 10, Acked: 10}},
+		{"failed, and not heard of after another try", func(e entries, l log) (entries, log) {
+			e = append(drop(e, history.Acked, 9), entry(history.Failed, 9, history.Unknown, history.Unknown, at(95)))
+			return append(e, entry(history.Handed, 9, history.Unknown, history.Unknown, at(96))), l[:9]
+		}, Written{Handed: 10, Acked: 9, Failed: 1}},
+		{"refused", func(e entries, l log) (entries, log) {
 			return append(drop(e, history.Acked, 9), entry(history.Refused, 9, history.Unknown, history.Unknown, at(95))), l[:9]
 		}, Written{Handed: 10, Acked: 9, Refused: 1}},
-		{"never reported", func(e []history.Entry, l []history.Found) ([]history.Entry, []history.Found) {
+		{"never reported", func(e entries, l log) (entries, log) {
 			return drop(drop(e, history.Acked, 9), history.Acked, 8), l[:9]
 		},
 			Written{Handed: 10, Acked: 8, Unreported: 2, UnreportedThere: 1}},
@@ -148,5 +160,26 @@ func TestCountConsumed(t *testing.T) {
 	worked[4].At = at(1500)
 	if got := CountConsumed(acked, worked, ByKeys(2)); got.Stall != 1398*time.Millisecond || !slices.Equal(got.PerSecond, []int{4, 1}) {
 		t.Errorf("the stall is %v, in each second %v", got.Stall, got.PerSecond)
+	}
+}
+
+// Of a run, only what was acknowledged in time should have been worked on, and what a program
+// says to have written it was also handed.
+func TestRun(t *testing.T) {
+	run := history.Run{UpTo: at(2)}
+	for n := range 6 {
+		run.Entries = append(run.Entries, entry(history.Acked, n, 0, int64(n), at(n)))
+		run.Log = append(run.Log, found(n, 0, int64(n)))
+	}
+	run.Entries = append(run.Entries, entry(history.Worked, 0, 0, 0, at(9)))
+	if got := Consuming(run); got.Acked != 3 || got.Never != 2 {
+		t.Errorf("of the consumers is counted %+v", got)
+	}
+	if got := Writing(run); got.Handed != 6 || got.Acked != 6 || got.Lost != 0 {
+		t.Errorf("of a program is counted %+v", got)
+	}
+	run.Keys = 2 // A worker notes what it hands over by itself: here it noted nothing.
+	if got := Writing(run); got.Handed != 0 || got.Acked != 6 {
+		t.Errorf("of a worker is counted %+v", got)
 	}
 }
