@@ -26,6 +26,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"kafka-with-go/internal/process"
 )
 
 // startTimeout bounds a start whose context has no earlier deadline. A start takes
@@ -56,7 +58,7 @@ type Cluster struct {
 	temporary bool
 	java      installation
 	brokers   []*broker
-	thread    *thread
+	starter   *process.Starter
 	client    *client
 	links     *links // nil without Options.Links
 	served    bool   // the start succeeded
@@ -128,7 +130,7 @@ func (c *Cluster) prepare(compose composeFile, o Options) error {
 	if err != nil {
 		return err
 	}
-	c.thread = newThread()
+	c.starter = process.NewStarter()
 	return nil
 }
 
@@ -163,7 +165,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	}
 	for _, b := range c.brokers {
 		go func() {
-			if err := b.setup(ctx, c.thread); err != nil {
+			if err := b.setup(ctx, c.starter); err != nil {
 				started <- err
 				return
 			}
@@ -201,7 +203,7 @@ func (c *Cluster) PID(n int) int {
 		return 0
 	}
 	if p := b.running(); p != nil {
-		return p.pid()
+		return p.PID()
 	}
 	return 0
 }
@@ -215,7 +217,7 @@ func (c *Cluster) StartBroker(n int) error {
 	if err != nil {
 		return err
 	}
-	if err := b.start(c.thread); err != nil {
+	if err := b.start(c.starter); err != nil {
 		return err
 	}
 	c.logf("broker %d starts: process %d, %s", n, c.PID(n), b.addr)
@@ -293,8 +295,8 @@ func (c *Cluster) close() error {
 		})
 	}
 	wg.Wait()
-	if c.thread != nil {
-		c.thread.end()
+	if c.starter != nil {
+		c.starter.Close()
 	}
 	if c.links != nil {
 		c.links.close()

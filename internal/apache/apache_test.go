@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"kafka-with-go/internal/process"
+
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -158,7 +160,7 @@ func testRunningConfig(t *testing.T, c *Cluster, b *broker, want map[string]stri
 func testCommandLine(t *testing.T, c *Cluster, b *broker, environment map[string]string) {
 	heap := environment["KAFKA_HEAP_OPTS"]
 	var given []string
-	for _, arg := range b.running().cmd.Args {
+	for _, arg := range b.running().Args() {
 		if strings.HasPrefix(arg, "-Xm") {
 			given = append(given, arg)
 		}
@@ -342,7 +344,7 @@ func testKill(t *testing.T, c *Cluster) {
 		t.Errorf("waiting for a dead broker ends with %v", err)
 	}
 	writeOn()
-	if err := c.brokers[1].setup(t.Context(), c.thread); err != nil {
+	if err := c.brokers[1].setup(t.Context(), c.starter); err != nil {
 		t.Errorf("a formatted folder is not accepted: %v", err)
 	}
 	if err := c.StartBroker(2); err != nil {
@@ -435,7 +437,7 @@ func testHealthCheck(t *testing.T, c *Cluster) {
 }
 
 func testClose(t *testing.T, c *Cluster) {
-	var running []*process
+	var running []*process.Process
 	for _, b := range c.brokers {
 		running = append(running, b.running())
 	}
@@ -443,8 +445,8 @@ func testClose(t *testing.T, c *Cluster) {
 		t.Fatal(err)
 	}
 	for i, p := range running {
-		if err := p.cmd.Process.Signal(os.Kill); !errors.Is(err, os.ErrProcessDone) {
-			t.Errorf("process %d of broker %d is not gone: %v", p.pid(), i+1, err)
+		if err := p.Kill(); err != nil || p.Alive() {
+			t.Errorf("process %d of broker %d is not gone: %v", p.PID(), i+1, err)
 		}
 		if c.PID(i+1) != 0 {
 			t.Errorf("the cluster still knows a process of broker %d", i+1)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kafka-with-go/internal/process"
 )
 
 // brokerLogging is the log4j configuration that the image's set-up starts from.
@@ -43,7 +45,7 @@ type broker struct {
 	hosts     string   // its hosts file, or "" for the system's; see links.go
 
 	lock    sync.Mutex
-	process *process // the latest; nil before the first start
+	process *process.Process // the latest; nil before the first start
 }
 
 func (b *broker) dataDir() string  { return filepath.Join(b.dir, "data") }
@@ -58,7 +60,7 @@ func (b *broker) logFile() string  { return filepath.Join(b.dir, "broker.log") }
 // the default server.properties when the environment sets no property at all, and
 // writes a tools-log4j2.yaml that no broker reads. The folder of mounted settings
 // stays empty, as in the compose file.
-func (b *broker) setup(ctx context.Context, thread *thread) error {
+func (b *broker) setup(ctx context.Context, starter *process.Starter) error {
 	defaults, mounted := filepath.Join(b.dir, "defaults"), filepath.Join(b.dir, "mounted")
 	for _, dir := range []string{defaults, mounted, b.finalDir(), b.dataDir(), b.tempDir()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -72,23 +74,23 @@ func (b *broker) setup(ctx context.Context, thread *thread) error {
 		"--default-configs-dir", defaults, "--mounted-configs-dir", mounted, "--final-configs-dir", b.finalDir())
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	p, err := thread.start(cmd)
+	p, err := starter.Start(cmd)
 	if err != nil {
 		return fmt.Errorf("setting up broker %d: %w", b.id, err)
 	}
 	// The image, too, goes on when a folder was formatted by an earlier start.
-	if err := p.wait(); err != nil && !strings.Contains(output.String(), "already formatted") {
+	if err := p.Wait(); err != nil && !strings.Contains(output.String(), "already formatted") {
 		return fmt.Errorf("setting up broker %d: %w\n%s", b.id, errors.Join(err, ctx.Err()), output.String())
 	}
 	return nil
 }
 
 // start starts the broker on what setup wrote. It doesn't wait until the broker serves.
-func (b *broker) start(thread *thread) error {
+func (b *broker) start(starter *process.Starter) error {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	if b.process.alive() {
-		return fmt.Errorf("starting broker %d: it is running, as process %d", b.id, b.process.pid())
+	if b.process.Alive() {
+		return fmt.Errorf("starting broker %d: it is running, as process %d", b.id, b.process.PID())
 	}
 	log, err := os.OpenFile(b.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -101,7 +103,7 @@ func (b *broker) start(thread *thread) error {
 	}
 	cmd := b.command(context.Background(), archive, "kafka.Kafka", filepath.Join(b.finalDir(), "server.properties"))
 	cmd.Stdout, cmd.Stderr = log, log
-	p, err := thread.start(cmd)
+	p, err := starter.Start(cmd)
 	if err != nil {
 		return fmt.Errorf("starting broker %d: %w", b.id, err)
 	}
@@ -134,25 +136,25 @@ func (b *broker) command(ctx context.Context, archive []string, class string, ar
 }
 
 // running returns the broker's process, or nil when there is none that lives.
-func (b *broker) running() *process {
+func (b *broker) running() *process.Process {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	if !b.process.alive() {
+	if !b.process.Alive() {
 		return nil
 	}
 	return b.process
 }
 
 func (b *broker) stop() error {
-	return b.act("stopping", func(p *process) error { return p.terminate(b.grace) })
+	return b.act("stopping", func(p *process.Process) error { return p.Terminate(b.grace) })
 }
 
-func (b *broker) kill() error   { return b.act("killing", (*process).kill) }
-func (b *broker) pause() error  { return b.act("pausing", (*process).pause) }
-func (b *broker) resume() error { return b.act("resuming", (*process).resume) }
+func (b *broker) kill() error   { return b.act("killing", (*process.Process).Kill) }
+func (b *broker) pause() error  { return b.act("pausing", (*process.Process).Pause) }
+func (b *broker) resume() error { return b.act("resuming", (*process.Process).Resume) }
 
 // act does something to the broker's process, which has to be running.
-func (b *broker) act(doing string, act func(*process) error) error {
+func (b *broker) act(doing string, act func(*process.Process) error) error {
 	p := b.running()
 	if p == nil {
 		return b.notRunning(doing)

@@ -28,7 +28,7 @@ func (c *Cluster) FillDisk(n int) error {
 		return fmt.Errorf("filling the disk of broker %d: %w", n, err)
 	}
 	limit := unix.Rlimit{Cur: uint64(largest), Max: unix.RLIM_INFINITY}
-	if err := unix.Prlimit(p.pid(), unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+	if err := unix.Prlimit(p.PID(), unix.RLIMIT_FSIZE, &limit, nil); err != nil {
 		return fmt.Errorf("filling the disk of broker %d: %w", n, err)
 	}
 	c.logf("broker %d has a full disk: no file may grow beyond %d bytes", n, largest)

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,171 +61,195 @@ func (u *Universe) findBlocking() {
 				if !ok {
 					continue
 				}
+				s := scanner{info: p.Info, inC: inC}
+				s.scan(f.Body)
 				caller := object.FullName()
-				scan(f.Body, p.Info, func(callee *types.Func) {
-					name := callee.Origin().FullName()
-					if waiting[name] {
-						u.blocks[caller] = true
-					}
-					calls[name] = append(calls[name], caller)
-				}, func(name string) {
-					if inC[name] {
-						u.blocks[caller] = true
-					}
-				}, func() { u.blocks[caller] = true })
+				u.blocks[caller] = u.blocks[caller] || s.waits
+				for _, callee := range s.calls {
+					calls[callee] = append(calls[callee], caller)
+				}
 			}
 		}
 	}
 	u.addImplementations(calls)
-	for changed := true; changed; {
-		changed = false
-		for callee, callers := range calls {
-			if !u.blocks[callee] {
-				continue
+	var waiting []string // whose callers are still to be told
+	for name, blocks := range u.blocks {
+		if blocks {
+			waiting = append(waiting, name)
+		}
+	}
+	for len(waiting) > 0 {
+		callee := waiting[0]
+		waiting = waiting[1:]
+		for _, caller := range calls[callee] {
+			if !u.blocks[caller] {
+				u.blocks[caller] = true
+				waiting = append(waiting, caller)
 			}
-			for _, caller := range callers {
-				if !u.blocks[caller] {
-					u.blocks[caller], changed = true, true
-				}
-			}
-			delete(calls, callee)
 		}
 	}
 }
 
-// scan walks a body and reports calls, calls of C, and waiting.
-func scan(body ast.Node, info *types.Info, call func(*types.Func), callC func(string), waits func()) {
-	var walk func(n ast.Node) bool
-	inspect := func(n ast.Node) {
-		if n != nil {
-			ast.Inspect(n, walk)
+// A scanner reads the body of a function: what it calls, and whether it waits by itself.
+type scanner struct {
+	info *types.Info
+	inC  map[string]bool // functions of C that wait
+
+	calls []string
+	waits bool
+}
+
+func (s *scanner) scan(n ast.Node) {
+	if n != nil {
+		ast.Inspect(n, s.visit)
+	}
+}
+
+// visit looks at a node, and says whether its children are to be looked at like any other.
+func (s *scanner) visit(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		for _, argument := range n.Call.Args { // They are evaluated here, the call isn't.
+			s.scan(argument)
+		}
+		return false
+	case *ast.AssignStmt:
+		s.scanValues(n.Rhs)
+		for _, l := range n.Lhs {
+			s.scan(l)
+		}
+		return false
+	case *ast.ReturnStmt:
+		s.scanValues(n.Results)
+		return false
+	case *ast.KeyValueExpr:
+		return !isFunction(n.Value)
+	case *ast.SendStmt:
+		s.waits = true
+	case *ast.UnaryExpr:
+		s.waits = s.waits || n.Op == token.ARROW
+	case *ast.RangeStmt:
+		s.waits = s.waits || s.isChannel(n.X)
+	case *ast.SelectStmt:
+		s.scanSelect(n)
+		return false
+	case *ast.CallExpr:
+		s.addCall(n)
+	}
+	return true
+}
+
+// scanValues looks at values but for functions: what is kept may run elsewhere.
+func (s *scanner) scanValues(values []ast.Expr) {
+	for _, v := range values {
+		if !isFunction(v) {
+			s.scan(v)
 		}
 	}
-	walk = func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.GoStmt:
-			for _, a := range n.Call.Args { // They are evaluated here, the call isn't.
-				inspect(a)
-			}
-			return false
-		case *ast.AssignStmt:
-			for _, r := range n.Rhs {
-				if _, ok := r.(*ast.FuncLit); !ok { // What is kept in a variable may run elsewhere.
-					inspect(r)
-				}
-			}
-			for _, l := range n.Lhs {
-				inspect(l)
-			}
-			return false
-		case *ast.KeyValueExpr:
-			if _, ok := n.Value.(*ast.FuncLit); ok {
-				return false
-			}
-		case *ast.ReturnStmt:
-			for _, r := range n.Results {
-				if _, ok := r.(*ast.FuncLit); !ok {
-					inspect(r)
-				}
-			}
-			return false
-		case *ast.SendStmt:
-			waits()
-		case *ast.UnaryExpr:
-			if n.Op == token.ARROW {
-				waits()
-			}
-		case *ast.RangeStmt:
-			if t, ok := info.Types[n.X]; ok && t.Type != nil {
-				if _, ok := t.Type.Underlying().(*types.Chan); ok {
-					waits()
-				}
-			}
-		case *ast.SelectStmt:
-			hasDefault := false
-			for _, c := range n.Body.List {
-				hasDefault = hasDefault || c.(*ast.CommClause).Comm == nil
-			}
-			if !hasDefault {
-				waits()
-			}
-			for _, c := range n.Body.List {
-				for _, s := range c.(*ast.CommClause).Body {
-					inspect(s)
-				}
-			}
-			return false
-		case *ast.CallExpr:
-			switch f := ast.Unparen(n.Fun).(type) {
-			case *ast.Ident:
-				if callee, ok := info.Uses[f].(*types.Func); ok {
-					call(callee)
-				}
-			case *ast.SelectorExpr:
-				if callee, ok := info.Uses[f.Sel].(*types.Func); ok {
-					call(callee)
-				} else if x, ok := f.X.(*ast.Ident); ok && x.Name == "C" {
-					callC(f.Sel.Name)
-				}
-			}
-		}
-		return true
+}
+
+func isFunction(e ast.Expr) bool { _, ok := e.(*ast.FuncLit); return ok }
+
+func (s *scanner) isChannel(e ast.Expr) bool {
+	t := s.info.Types[e].Type
+	if t == nil {
+		return false
 	}
-	inspect(body)
+	_, ok := t.Underlying().(*types.Chan)
+	return ok
+}
+
+// scanSelect looks at what a select does after it has chosen. It waits unless it has a default.
+func (s *scanner) scanSelect(n *ast.SelectStmt) {
+	hasDefault := false
+	for _, c := range n.Body.List {
+		clause := c.(*ast.CommClause)
+		hasDefault = hasDefault || clause.Comm == nil
+		for _, statement := range clause.Body {
+			s.scan(statement)
+		}
+	}
+	s.waits = s.waits || !hasDefault
+}
+
+// addCall notes what is called, if it is named.
+func (s *scanner) addCall(n *ast.CallExpr) {
+	var name *ast.Ident
+	switch f := ast.Unparen(n.Fun).(type) {
+	case *ast.Ident:
+		name = f
+	case *ast.SelectorExpr:
+		name = f.Sel
+		if x, ok := f.X.(*ast.Ident); ok && x.Name == "C" {
+			s.waits = s.waits || s.inC[name.Name]
+		}
+	default:
+		return
+	}
+	if callee, ok := s.info.Uses[name].(*types.Func); ok {
+		full := callee.Origin().FullName()
+		s.calls = append(s.calls, full)
+		s.waits = s.waits || waiting[full]
+	}
 }
 
 // addImplementations makes each implementation of an interface's method a
 // callee of whoever calls the interface's method: if one waits, so may the call.
 func (u *Universe) addImplementations(calls map[string][]string) {
-	var concrete []*types.Named
-	var interfaces []*types.Named
+	var concrete, interfaces []*types.Named
 	for _, p := range u.Packages {
 		for _, name := range p.Types.Scope().Names() {
-			t, ok := p.Types.Scope().Lookup(name).(*types.TypeName)
-			if !ok || t.IsAlias() || strings.HasPrefix(name, "Mock") {
-				continue
-			}
-			named, ok := t.Type().(*types.Named)
-			if !ok || named.TypeParams().Len() > 0 {
-				continue
-			}
-			if types.IsInterface(named) {
-				interfaces = append(interfaces, named)
-			} else {
+			named := plainType(p.Types.Scope().Lookup(name))
+			switch {
+			case named == nil || strings.HasPrefix(name, "Mock"):
+			case !types.IsInterface(named):
 				concrete = append(concrete, named)
+			case named.Underlying().(*types.Interface).NumMethods() > 0:
+				interfaces = append(interfaces, named)
 			}
 		}
 	}
 	for _, i := range interfaces {
 		face := i.Underlying().(*types.Interface)
-		if face.NumMethods() == 0 {
-			continue
-		}
 		for _, c := range concrete {
-			pointer := types.NewPointer(c)
-			if !types.Implements(pointer, face) {
-				continue
-			}
-			for method := range face.Methods() {
-				if u.Module(method.Pkg().Path()) != u.Module(c.Obj().Pkg().Path()) {
-					continue // A user's type, such as a handler that goka gives to sarama.
-				}
-				found, _, _ := types.LookupFieldOrMethod(pointer, true, method.Pkg(), method.Name())
-				if f, ok := found.(*types.Func); ok && f.FullName() != method.FullName() {
-					calls[f.Origin().FullName()] = append(calls[f.Origin().FullName()], method.FullName())
-				}
+			if types.Implements(types.NewPointer(c), face) {
+				u.addMethods(calls, face, c)
 			}
 		}
 	}
 }
 
-// cFunctions returns the functions of librdkafka that may wait: those whose
-// declaration has a timeout, and those of the preambles that call one of them.
-func (u *Universe) cFunctions() map[string]bool {
-	found := make(map[string]bool)
-	for name := range waitingInC {
-		found[name] = true
+// addMethods makes the methods of a type callees of the interface's methods.
+func (u *Universe) addMethods(calls map[string][]string, face *types.Interface, c *types.Named) {
+	for method := range face.Methods() {
+		if u.Module(method.Pkg().Path()) != u.Module(c.Obj().Pkg().Path()) {
+			continue // A user's type, such as a handler that goka gives to sarama.
+		}
+		found, _, _ := types.LookupFieldOrMethod(types.NewPointer(c), true, method.Pkg(), method.Name())
+		if f, ok := found.(*types.Func); ok && f.FullName() != method.FullName() {
+			name := f.Origin().FullName()
+			calls[name] = append(calls[name], method.FullName())
+		}
 	}
+}
+
+// plainType is the type that an object names, unless it is an alias or has type parameters.
+func plainType(o types.Object) *types.Named {
+	t, ok := o.(*types.TypeName)
+	if !ok || t.IsAlias() {
+		return nil
+	}
+	named, ok := t.Type().(*types.Named)
+	if !ok || named.TypeParams().Len() > 0 {
+		return nil
+	}
+	return named
+}
+
+// cFunctions returns the functions of librdkafka that may wait: those whose declaration has a
+// timeout, and those of the preambles that call one of them.
+func (u *Universe) cFunctions() map[string]bool {
+	found := maps.Clone(waitingInC)
 	for _, p := range u.Packages {
 		if !usesC(p.Files) {
 			continue
@@ -242,29 +267,35 @@ func (u *Universe) cFunctions() map[string]bool {
 				found[string(m[1])] = true
 			}
 		}
-		own := regexp.MustCompile(`(?m)^\s*(?:static\s+)?[\w ]+[ *](\w+)\s*\([^;{}]*\)\s*\{`)
 		for range 3 { // A function of a preamble may call another.
 			for _, file := range p.Files {
 				for _, group := range file.Comments {
-					text := group.Text()
-					places := own.FindAllStringSubmatchIndex(text, -1)
-					for i, m := range places {
-						end := len(text)
-						if i+1 < len(places) {
-							end = places[i+1][0]
-						}
-						for name := range found {
-							if strings.Contains(text[m[1]:end], name+"(") || strings.Contains(text[m[1]:end], name+" (") {
-								found[text[m[2]:m[3]]] = true
-								break
-							}
-						}
-					}
+					addPreamble(group.Text(), found)
 				}
 			}
 		}
 	}
 	return found
+}
+
+var ownInC = regexp.MustCompile(`(?m)^\s*(?:static\s+)?[\w ]+[ *](\w+)\s*\([^;{}]*\)\s*\{`)
+
+// addPreamble adds the functions of a preamble that call one that was found.
+func addPreamble(text string, found map[string]bool) {
+	places := ownInC.FindAllStringSubmatchIndex(text, -1)
+	for i, m := range places {
+		end := len(text)
+		if i+1 < len(places) {
+			end = places[i+1][0]
+		}
+		body := text[m[1]:end]
+		for name := range found {
+			if strings.Contains(body, name+"(") || strings.Contains(body, name+" (") {
+				found[text[m[2]:m[3]]] = true
+				break
+			}
+		}
+	}
 }
 
 // takesContext tells whether a function has a context among its arguments.

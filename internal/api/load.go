@@ -378,31 +378,55 @@ func Along(root, folder string) (Luggage, error) {
 	return l, nil
 }
 
-// Signature returns the type of a function or method of a package, such as
-// "Writer.WriteMessages", as it is written inside the package.
-func (u *Universe) Signature(path, name string) (string, error) {
+// lookup finds a function or method of a package, such as "Writer.WriteMessages".
+func (u *Universe) lookup(path, name string) (types.Object, error) {
 	p := u.Packages[path]
 	if p == nil {
-		return "", fmt.Errorf("%s was not read", path)
+		return nil, fmt.Errorf("%s was not read", path)
 	}
 	first, method, isMethod := strings.Cut(name, ".")
 	object := p.Types.Scope().Lookup(first)
 	if object != nil && isMethod {
-		object, _, _ = types.LookupFieldOrMethod(types.NewPointer(object.Type()), true, p.Types, method)
+		owner := object.Type()
+		object, _, _ = types.LookupFieldOrMethod(types.NewPointer(owner), true, p.Types, method)
 		if object == nil {
-			object, _, _ = types.LookupFieldOrMethod(p.Types.Scope().Lookup(first).Type(), true, p.Types, method)
+			object, _, _ = types.LookupFieldOrMethod(owner, true, p.Types, method)
 		}
 	}
 	if object == nil {
-		return "", fmt.Errorf("%s has no %s", path, name)
+		return nil, fmt.Errorf("%s has no %s", path, name)
+	}
+	return object, nil
+}
+
+// Signature returns the type of a function or method of a package, such as
+// "Writer.WriteMessages", as it is written inside the package.
+func (u *Universe) Signature(path, name string) (string, error) {
+	object, err := u.lookup(path, name)
+	if err != nil {
+		return "", err
 	}
 	text := types.TypeString(object.Type(), func(other *types.Package) string {
-		if other == p.Types {
+		if other.Path() == path {
 			return ""
 		}
 		return other.Name()
 	})
+	_, method, _ := strings.Cut(name, ".")
 	return method + strings.TrimPrefix(text, "func"), nil
+}
+
+// Waits tells whether a function or method may wait, and whether it takes a context.
+func (u *Universe) Waits(path, name string) (waits, context bool, err error) {
+	object, err := u.lookup(path, name)
+	if err != nil {
+		return false, false, err
+	}
+	f, ok := object.(*types.Func)
+	if !ok {
+		return false, false, fmt.Errorf("%s of %s is no function", name, path)
+	}
+	return u.MayBlock(f), takesContext(f), nil
 }
 
 // Deprecated tells whether the comment of a top-level function says that it is.

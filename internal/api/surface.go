@@ -1,12 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -130,53 +128,57 @@ func (u *Universe) addDecl(s *Surface, p *Package, d *ast.GenDecl) {
 		switch spec := spec.(type) {
 		case *ast.ValueSpec:
 			// A comment above a group of constants documents the group, as go doc shows it.
-			documented := spec.Doc.Text() != "" || spec.Comment.Text() != "" || d.Doc.Text() != ""
-			for _, n := range spec.Names {
-				if n.IsExported() {
-					s.addName(documented)
-				}
+			documented := isDocumented(spec.Doc, spec.Comment, d.Doc)
+			for range exported(spec.Names) {
+				s.addName(documented)
 			}
 		case *ast.TypeSpec:
-			if !spec.Name.IsExported() || isTestTool(spec.Name.Name) {
-				continue
+			if spec.Name.IsExported() && !isTestTool(spec.Name.Name) {
+				s.addName(isDocumented(spec.Doc, spec.Comment, d.Doc))
+				u.addType(s, p, spec)
 			}
-			s.addName(spec.Doc.Text() != "" || spec.Comment.Text() != "" || d.Doc.Text() != "")
-			protocol := isProtocol(spec.Name.Name)
+		}
+	}
+}
+
+// addType counts what an exported type has.
+func (u *Universe) addType(s *Surface, p *Package, spec *ast.TypeSpec) {
+	protocol := isProtocol(spec.Name.Name)
+	if protocol {
+		s.ProtocolTypes++
+		s.ProtocolNames++
+	}
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		for _, f := range t.Fields.List {
+			n := len(exported(f.Names))
+			s.Fields += n
+			if isDocumented(f.Doc, f.Comment) {
+				s.FieldsDoc += n
+			}
 			if protocol {
-				s.ProtocolTypes++
-				s.ProtocolNames++
+				s.ProtocolNames += n
 			}
-			switch t := spec.Type.(type) {
-			case *ast.StructType:
-				for _, f := range t.Fields.List {
-					for _, n := range f.Names {
-						if !n.IsExported() {
-							continue
-						}
-						s.Fields++
-						if f.Doc.Text() != "" || f.Comment.Text() != "" {
-							s.FieldsDoc++
-						}
-						if protocol {
-							s.ProtocolNames++
-						}
-					}
-				}
-			case *ast.InterfaceType:
-				for _, m := range t.Methods.List {
-					for _, n := range m.Names {
-						if !n.IsExported() {
-							continue
-						}
-						s.addName(m.Doc.Text() != "" || m.Comment.Text() != "")
-						if f, ok := p.Info.Defs[n].(*types.Func); ok {
-							u.addFunction(s, f)
-						}
-					}
+		}
+	case *ast.InterfaceType:
+		for _, m := range t.Methods.List {
+			for _, n := range exported(m.Names) {
+				s.addName(isDocumented(m.Doc, m.Comment))
+				if f, ok := p.Info.Defs[n].(*types.Func); ok {
+					u.addFunction(s, f)
 				}
 			}
 		}
 	}
+}
+
+func exported(names []*ast.Ident) []*ast.Ident {
+	return slices.DeleteFunc(slices.Clone(names), func(n *ast.Ident) bool { return !n.IsExported() })
+}
+
+// isDocumented tells whether one of the comments that may document something is there.
+func isDocumented(comments ...*ast.CommentGroup) bool {
+	return slices.ContainsFunc(comments, func(c *ast.CommentGroup) bool { return c.Text() != "" })
 }
 
 func receiverName(e ast.Expr) string {
@@ -209,41 +211,41 @@ func isProtocol(name string) bool {
 // implemented lists the interfaces of the standard library that exported types
 // implement, the trivial ones aside: "net.Conn (Conn)".
 func (u *Universe) implemented(p *Package) ([]string, error) {
-	who := make(map[string][]string)
+	var out []string
 	for _, path := range standard {
 		std, err := u.Import(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
 		for _, name := range std.Scope().Names() {
-			face, ok := std.Scope().Lookup(name).(*types.TypeName)
-			if !ok || !face.Exported() || !types.IsInterface(face.Type()) || trivial[path+"."+name] {
+			face := plainType(std.Scope().Lookup(name))
+			if face == nil || !face.Obj().Exported() || !types.IsInterface(face) || trivial[path+"."+name] {
 				continue
 			}
-			if named, ok := face.Type().(*types.Named); ok && named.TypeParams().Len() > 0 {
-				continue
-			}
-			i := face.Type().Underlying().(*types.Interface)
+			i := face.Underlying().(*types.Interface)
 			if i.NumMethods() == 0 || !i.IsMethodSet() {
 				continue
 			}
-			for _, own := range p.Types.Scope().Names() {
-				t, ok := p.Types.Scope().Lookup(own).(*types.TypeName)
-				if !ok || !t.Exported() || t.IsAlias() || isTestTool(own) {
-					continue
-				}
-				if named, ok := t.Type().(*types.Named); ok && named.TypeParams().Len() > 0 {
-					continue
-				}
-				if types.Implements(t.Type(), i) || !types.IsInterface(t.Type()) && types.Implements(types.NewPointer(t.Type()), i) {
-					who[std.Path()+"."+name] = append(who[std.Path()+"."+name], own)
-				}
+			if who := implementers(p, i); who != nil {
+				out = append(out, fmt.Sprintf("%s.%s (%s)", path, name, strings.Join(who, ", ")))
 			}
 		}
 	}
-	var out []string
-	for _, face := range slices.SortedFunc(maps.Keys(who), cmp.Compare) {
-		out = append(out, fmt.Sprintf("%s (%s)", face, strings.Join(who[face], ", ")))
-	}
+	slices.Sort(out)
 	return out, nil
+}
+
+// implementers are the exported types of a package that implement an interface.
+func implementers(p *Package, i *types.Interface) []string {
+	var who []string
+	for _, name := range p.Types.Scope().Names() {
+		t := plainType(p.Types.Scope().Lookup(name))
+		if t == nil || !t.Obj().Exported() || isTestTool(name) {
+			continue
+		}
+		if types.Implements(t, i) || !types.IsInterface(t) && types.Implements(types.NewPointer(t), i) {
+			who = append(who, name)
+		}
+	}
+	return who
 }

@@ -1,271 +1,228 @@
-// Package clients holds what the tools of chapter 4 use of a Kafka client: one
-// small adapter a client, in a folder each. The claims, the benchmark and the
-// fault drill drive the same adapters, so what is measured is what is drilled.
-//
-// An adapter adds nothing to its client but what safety asks for: a bound on
-// the records in hand, and a reader for every channel. It keeps no copy of a
-// record and allocates nothing for one, as far as its client lets it.
+// Package clients is the registry of the five Kafka clients: all that the tools of chapter 4
+// know of one, in one entry. A sixth client takes an adapter, a program that shows the
+// tutorial's flow with it, and an entry here.
 package clients
 
 import (
-	"context"
 	"fmt"
+	"image/color"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"kafka-with-go/internal/clients/adapter"
+	"kafka-with-go/internal/clients/confluent"
+	"kafka-with-go/internal/clients/franz"
+	"kafka-with-go/internal/clients/goka"
+	"kafka-with-go/internal/clients/kafkago"
+	"kafka-with-go/internal/clients/sarama"
 )
 
-// A Way says how a client is set up and driven.
-type Way int
+// A Client is an entry of the registry.
+type Client struct {
+	adapter.Client
+
+	Module  string   // its module
+	Package string   // the package that a program imports
+	Related []string // further modules whose names count as the client's in a program
+
+	Write string // the function that a record is handed to, as "Type.Method"
+	Read  string // the function that a record comes out of
+
+	// Programs are the programs of this tutorial that use the client, by their folders.
+	// Where there are two, the first one writes and the second one reads. The last
+	// program does both.
+	Programs [][]string
+
+	// Shown are the ways in which the client's own documentation shows it.
+	Shown []Shown
+
+	History History
+	Color   color.Color // in charts; it can be told apart on white and on black
+}
+
+// Flow is the folder of the program that writes and reads with the client.
+func (c Client) Flow() string { return c.Programs[len(c.Programs)-1][0] }
+
+// Shown is how a client's own documentation shows it.
+type Shown struct {
+	ID      string // of flags and of results that are kept
+	Name    string // in tables
+	Adapter adapter.Client
+	Source  string        // of the code that it follows
+	Session time.Duration // how long its group waits for a dead member
+	// SameConsumer is set where only the writing differs from the client's other ways.
+	SameConsumer bool
+}
+
+// History is what the client's git history says. It can't be computed from the module: it
+// was read from a clone, with the commands that stand below the table of the claims.
+type History struct {
+	First   string // day of the first commit
+	Last    string // day of the last commit in the clone
+	Commits int    // in the year before Last, without merges
+	Authors int    // of those commits, bots aside
+}
 
 const (
-	// Defaults is a client as a newcomer gets it: the settings that it can't
-	// do without, and the loop of its own first example.
-	Defaults Way = iota
-	// Matched is a client made safe, with the settings of Tuning, which mean
-	// the same for all five.
-	Matched
+	readmeOf = "its README"
+	godocOf  = "its examples on pkg.go.dev"
 )
 
-func (w Way) String() string {
-	if w == Defaults {
-		return "defaults"
-	}
-	return "matched"
+// All returns the clients, in the order of the tables.
+func All() []Client { return registry }
+
+var registry = []Client{
+	{
+		Client:  kafkago.Client{},
+		Module:  "github.com/segmentio/kafka-go",
+		Package: "github.com/segmentio/kafka-go",
+		Write:   "Writer.WriteMessages", Read: "Reader.FetchMessage",
+		Programs: [][]string{{"01-producer", "02-consumer"}, {"03-together"}},
+		Shown: []Shown{
+			{
+				ID: "kafka-go/NewWriter", Name: "kafka-go, kafka.NewWriter",
+				Adapter: kafkago.Client{NewWriter: true},
+				Source:  "the original listing's writer, and " + readmeOf + ", ReadMessage",
+				Session: 30 * time.Second, SameConsumer: true,
+			},
+			{
+				ID: "kafka-go/Writer", Name: "kafka-go, kafka.Writer{}",
+				Adapter: kafkago.Client{},
+				Source: readmeOf + ", Writer (without the balancer there, " +
+					"which only chooses between partitions)",
+				Session: 30 * time.Second,
+			},
+			{
+				ID: "kafka-go/Async", Name: "kafka-go, Writer{Async: true}",
+				Adapter: kafkago.Client{Async: true},
+				Source:  readmeOf + ", Writer, with Async and no Completion",
+				Session: 30 * time.Second, SameConsumer: true,
+			},
+		},
+		History: History{First: "2017-05-09", Last: "2026-01-15", Commits: 11, Authors: 6},
+		Color:   color.RGBA{0x2f, 0x81, 0xd6, 255},
+	},
+	{
+		Client:  sarama.Client{},
+		Module:  "github.com/IBM/sarama",
+		Package: "github.com/IBM/sarama",
+		Write:   "AsyncProducer.Input", Read: "ConsumerGroupClaim.Messages",
+		Programs: [][]string{{"04-comparison/sarama"}},
+		Shown: []Shown{
+			{
+				ID: "sarama/sync", Name: "sarama, SyncProducer",
+				Adapter: sarama.Client{Sync: true},
+				Source:  godocOf + ", SyncProducer",
+				Session: 10 * time.Second, SameConsumer: true,
+			},
+			{
+				ID: "sarama/async", Name: "sarama, AsyncProducer",
+				Adapter: sarama.Client{},
+				Source:  godocOf + ", AsyncProducer (goroutines) and ConsumerGroup",
+				Session: 10 * time.Second,
+			},
+		},
+		History: History{First: "2013-07-05", Last: "2026-08-18", Commits: 379, Authors: 22},
+		Color:   color.RGBA{0xd9, 0x77, 0x06, 255},
+	},
+	{
+		Client:  confluent.Client{},
+		Module:  "github.com/confluentinc/confluent-kafka-go/v2",
+		Package: "github.com/confluentinc/confluent-kafka-go/v2/kafka",
+		Write:   "Producer.Produce", Read: "Consumer.ReadMessage",
+		Programs: [][]string{{"04-comparison/confluent"}},
+		Shown: []Shown{{
+			ID: "confluent-kafka-go/default", Name: "confluent-kafka-go",
+			Adapter: confluent.Client{},
+			Source: readmeOf + " (but a full queue is waited for, " +
+				"where the README's producer drops the record)",
+			Session: 45 * time.Second,
+		}},
+		History: History{First: "2016-07-13", Last: "2026-07-20", Commits: 112, Authors: 24},
+		Color:   color.RGBA{0x1f, 0x9d, 0x55, 255},
+	},
+	{
+		Client:  goka.Client{},
+		Module:  "github.com/lovoo/goka",
+		Package: "github.com/lovoo/goka",
+		Related: []string{"github.com/IBM/sarama"},
+		Write:   "Emitter.Emit", Read: "ProcessCallback",
+		Programs: [][]string{{"04-comparison/goka"}},
+		Shown: []Shown{{
+			ID: "goka/default", Name: "goka, EmitSync and a processor",
+			Adapter: goka.Client{},
+			Source:  readmeOf,
+			Session: 10 * time.Second,
+		}},
+		History: History{First: "2017-03-28", Last: "2026-02-19", Commits: 9, Authors: 4},
+		Color:   color.RGBA{0xd6, 0x45, 0x8f, 255},
+	},
+	{
+		Client:  franz.Client{},
+		Module:  "github.com/twmb/franz-go",
+		Package: "github.com/twmb/franz-go/pkg/kgo",
+		Related: []string{"github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
+		Write:   "Client.Produce", Read: "Client.PollFetches",
+		Programs: [][]string{{"04-comparison/franz-go"}},
+		Shown: []Shown{{
+			ID: "franz-go/default", Name: "franz-go",
+			Adapter: franz.Client{},
+			Source:  readmeOf,
+			Session: 45 * time.Second,
+		}},
+		History: History{First: "2019-03-18", Last: "2026-08-04", Commits: 637, Authors: 43},
+		Color:   color.RGBA{0x8b, 0x6c, 0xe6, 255},
+	},
 }
 
-// Config says where a producer or consumer works, and how.
-type Config struct {
-	Brokers []string
-	Topic   string
-	Group   string // of a consumer
-	Way     Way
-
-	// FromFirst makes a group that has committed nothing start at the first
-	// record. It is the one setting that may differ from the client's own
-	// under Defaults: without it, half of the clients skip what is there.
-	FromFirst bool
-
-	Tuning Tuning // under Matched
-
-	// Says is told what a client reports while it goes on by itself: errors
-	// that belong to no record, and errors of a consumer that it gets over. It
-	// is called from any goroutine. Nil hears nothing.
-	Says func(error)
-}
-
-// RecordsInBatch is BatchRecords, or what it is by default.
-func (t Tuning) RecordsInBatch() int {
-	if t.BatchRecords > 0 {
-		return t.BatchRecords
-	}
-	return t.InHand
-}
-
-// Say tells Says about an error, if there are both.
-func (c Config) Say(err error) {
-	if c.Says != nil && err != nil {
-		c.Says(err)
-	}
-}
-
-// Acks says who has a record when it counts as written.
-type Acks int
-
-const (
-	All    Acks = iota // all in-sync replicas
-	Leader             // the leader only
-	None               // nobody knows
-)
-
-// Tuning are the settings of the matched way.
-type Tuning struct {
-	Acks Acks
-	// Idempotent asks for a producer whose retries write nothing twice. A
-	// client that has none ignores it, and its Settings say so.
-	Idempotent bool
-	// Linger is how long a record waits for others to share a batch with.
-	Linger time.Duration
-	// BatchBytes is the size that a batch of one partition may reach.
-	BatchBytes int
-	// BatchRecords is how many records a batch may have, for clients that
-	// also count them. 0 is as many as may be in hand.
-	BatchRecords int
-	// KeepMetadata is how long kafka-go's writer, which asks for the topic's
-	// metadata with each record, gets the same answer. 0 is the client's own way.
-	KeepMetadata time.Duration
-	// InHand is how many records may be unacknowledged: Produce waits beyond it.
-	InHand int
-	// GiveUp is how long a record is tried again before it counts as failed.
-	GiveUp time.Duration
-	// CommitInterval is the time between two commits of a consumer. What was
-	// handled since the last one comes again after a crash.
-	CommitInterval time.Duration
-	// FetchWait is how long a broker waits for records before it answers.
-	FetchWait time.Duration
-	// SessionTimeout is how long a dead member keeps its partitions.
-	SessionTimeout time.Duration
-}
-
-// Safe returns the tuning with which no acknowledged record is lost and no
-// handled one skipped.
-func Safe() Tuning {
-	return Tuning{
-		Acks: All, Idempotent: true,
-		Linger: 5 * time.Millisecond, BatchBytes: 1 << 20, InHand: 20_000, GiveUp: time.Minute,
-		CommitInterval: time.Second, FetchWait: 500 * time.Millisecond, SessionTimeout: 10 * time.Second,
-	}
-}
-
-// A Record is one that was written or received.
-type Record struct {
-	Key, Value []byte
-
-	// Partition and Offset say where it lies: once it is acknowledged, or
-	// from the moment it is received.
-	Partition int32
-	Offset    int64
-
-	// Tag is the caller's: the adapter hands it back untouched.
-	Tag any
-}
-
-// A Setting is one that an adapter sets, as it is printed beside a result.
-type Setting struct {
-	Name, Value string
-}
-
-// A Client makes producers and consumers.
-type Client interface {
-	// Name is the client's name in the tables.
-	Name() string
-	// Available says why the client can't be used in this binary, or nil.
-	Available() error
-	// Settings lists what the adapter sets, in the client's own terms.
-	Settings(Config) []Setting
-	// NewProducer makes a producer that calls acked for each record, once:
-	// with nil when it is written (to whom, the acks say), and with an error
-	// when the client gave it up. It calls from any goroutine, and acked
-	// returns soon.
-	NewProducer(c Config, acked func(*Record, error)) (Producer, error)
-	// NewConsumer makes a member of the group.
-	NewConsumer(Config) (Consumer, error)
-}
-
-// A Producer writes records. Its methods may be called concurrently, except Close.
-type Producer interface {
-	// Produce hands a record to the client, which keeps it until it is
-	// acked. It blocks while the client has too many in hand, and as long as
-	// the client's own loop does. It returns an error if the client refused
-	// the record or ctx ended before the client had it: then acked isn't called.
-	Produce(ctx context.Context, r *Record) error
-	// Flush returns when every record handed over is acked, or ctx ends.
-	Flush(ctx context.Context) error
-	// Close flushes, and frees what the client holds. A record that can't be
-	// written is given up when the client does, at the latest after CloseWait.
-	Close() error
-}
-
-// CloseWait is how long Close of a producer waits for records that can't be written.
-func (c Config) CloseWait() time.Duration { return max(c.Tuning.GiveUp, 10*time.Second) }
-
-// A BatchProducer is a Producer whose client takes several records in one call,
-// and does less for each of them then.
-type BatchProducer interface {
-	Producer
-	// ProduceAll is Produce for several records: the client has all of them
-	// when it returns nil, and none otherwise.
-	ProduceAll(ctx context.Context, records []*Record) error
-}
-
-// A Consumer is a member of a group. It consumes once.
-type Consumer interface {
-	// Consume joins the group and calls handle for each record, for one
-	// partition always in order and from one goroutine, for several perhaps
-	// at once. The record is valid until handle returns. Under Matched a
-	// record is committed after it was handled, under Defaults when the
-	// client does it. When ctx ends, Consume commits what was handled (under
-	// Defaults what the client itself commits at the end) and returns nil. An
-	// error of handle ends it, and that record is not committed under Matched.
-	Consume(ctx context.Context, handle func(*Record) error) error
-	// Close leaves the group, and frees what the client holds.
-	Close() error
-}
-
-// Murmur2 returns the partition of a key as Java's client chooses it.
-func Murmur2(key []byte, partitions int32) int32 {
-	return int32(murmur2(key)&0x7fffffff) % partitions
-}
-
-// murmur2 is the hash of Kafka's Java client: MurmurHash2 of 32 bits with a
-// seed of its own.
-func murmur2(key []byte) uint32 {
-	const (
-		seed = 0x9747b28c
-		m    = 0x5bd1e995
-		r    = 24
-	)
-	h := uint32(seed) ^ uint32(len(key))
-	for ; len(key) >= 4; key = key[4:] {
-		k := uint32(key[0]) | uint32(key[1])<<8 | uint32(key[2])<<16 | uint32(key[3])<<24
-		k *= m
-		k ^= k >> r
-		h = h*m ^ k*m
-	}
-	if len(key) > 0 {
-		for i := len(key) - 1; i >= 0; i-- {
-			h ^= uint32(key[i]) << (8 * i)
+// Available returns the clients that this binary has.
+func Available() []Client {
+	var out []Client
+	for _, c := range registry {
+		if c.Available() == nil {
+			out = append(out, c)
 		}
-		h *= m
 	}
-	h ^= h >> 13
-	h *= m
-	return h ^ h>>15
+	return out
 }
 
-// Murmur2Hash is a hash.Hash32 for clients that take one. Its sum has no sign
-// bit, so a client that takes the absolute value and one that masks the sign
-// choose the same partition.
-type Murmur2Hash struct{ key []byte }
-
-func (h *Murmur2Hash) Write(p []byte) (int, error) { h.key = append(h.key, p...); return len(p), nil }
-func (h *Murmur2Hash) Sum32() uint32               { return murmur2(h.key) & 0x7fffffff }
-func (h *Murmur2Hash) Reset()                      { h.key = h.key[:0] }
-func (h *Murmur2Hash) Size() int                   { return 4 }
-func (h *Murmur2Hash) BlockSize() int              { return 4 }
-func (h *Murmur2Hash) Sum(b []byte) []byte {
-	s := h.Sum32()
-	return append(b, byte(s>>24), byte(s>>16), byte(s>>8), byte(s))
-}
-
-// A Window bounds the records in hand, for clients that don't do it themselves,
-// and tells when there are none.
-type Window struct {
-	places *semaphore.Weighted
-	size   int64
-}
-
-// NewWindow returns a window for n records.
-func NewWindow(n int) *Window {
-	return &Window{places: semaphore.NewWeighted(int64(n)), size: int64(n)}
-}
-
-// Enter waits for n places, at most as many as there are.
-func (w *Window) Enter(ctx context.Context, n int) error {
-	if err := w.places.Acquire(ctx, int64(n)); err != nil {
-		return fmt.Errorf("waiting for records in hand: %w", err)
+// Missing says which client this binary doesn't have and why, or nil.
+func Missing() error {
+	for _, c := range registry {
+		if err := c.Available(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Leave gives n places back.
-func (w *Window) Leave(n int) { w.places.Release(int64(n)) }
-
-// Empty waits until no record is in hand.
-func (w *Window) Empty(ctx context.Context) error {
-	if err := w.places.Acquire(ctx, w.size); err != nil {
-		return fmt.Errorf("waiting until no record is in hand: %w", err)
+// Names lists the clients, in the order of the tables.
+func Names() []string {
+	var names []string
+	for _, c := range registry {
+		names = append(names, c.Name())
 	}
-	w.places.Release(w.size)
-	return nil
+	return names
+}
+
+// ByName returns the client of that name.
+func ByName(name string) (Client, error) {
+	for _, c := range registry {
+		if c.Name() == name {
+			return c, nil
+		}
+	}
+	return Client{}, fmt.Errorf("there is no client %q", name)
+}
+
+// Adapter returns the adapter of that name, also one that only writes in another way, such
+// as kafka-go's deprecated writer.
+func Adapter(name string) (adapter.Client, error) {
+	for _, c := range registry {
+		for _, s := range c.Shown {
+			if s.Adapter.Name() == name {
+				return s.Adapter, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no client %q", name)
 }

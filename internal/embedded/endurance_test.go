@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/clients/franz"
 	"kafka-with-go/internal/clients/kafkago"
 	"kafka-with-go/internal/clients/sarama"
@@ -34,13 +34,13 @@ func variable(t *testing.T, name string, fallback int) int {
 
 // A writer is a client that writes numbers to a topic of its own.
 type writer struct {
-	client clients.Client
+	client adapter.Client
 	topic  string
 
 	mu       sync.Mutex
 	acked    map[int]bool
 	refused  int
-	producer clients.Producer
+	producer adapter.Producer
 }
 
 // Brokers stop and start under the load of three clients: no acknowledged record is
@@ -58,12 +58,12 @@ func TestStopsUnderLoad(t *testing.T) {
 	var writers []*writer
 	var writing sync.WaitGroup
 	ending := make(chan struct{})
-	for _, cl := range []clients.Client{franz.Client{}, sarama.Client{}, kafkago.Client{}} {
+	for _, cl := range []adapter.Client{franz.Client{}, sarama.Client{}, kafkago.Client{}} {
 		w := &writer{client: cl, topic: cl.Name(), acked: make(map[int]bool)}
 		if _, err := adm.CreateTopic(ctx, Brokers, Brokers, nil, w.topic); err != nil {
 			t.Fatal(err)
 		}
-		producer, err := cl.NewProducer(clients.Config{Brokers: c.Addrs(), Topic: w.topic, Way: clients.Matched, Tuning: clients.Safe()}, w.ack)
+		producer, err := cl.NewProducer(adapter.Config{Brokers: c.Addrs(), Topic: w.topic, Way: adapter.Matched, Tuning: adapter.Safe()}, w.ack)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestStopsUnderLoad(t *testing.T) {
 				case <-tick.C:
 				}
 				text := []byte(strconv.Itoa(n))
-				if err := producer.Produce(ctx, &clients.Record{Key: []byte("key"), Value: text, Tag: n}); err != nil {
+				if err := producer.Produce(ctx, &adapter.Record{Key: []byte("key"), Value: text, Tag: n}); err != nil {
 					t.Errorf("%s: record %d: %v", w.topic, n, err)
 					return
 				}
@@ -107,7 +107,7 @@ func TestStopsUnderLoad(t *testing.T) {
 	}
 }
 
-func (w *writer) ack(r *clients.Record, err error) {
+func (w *writer) ack(r *adapter.Record, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kafka-with-go/internal/process"
 )
 
 // patience is how long a test waits for something that has to come. It is long
@@ -54,7 +56,7 @@ func StartCommand(t testing.TB, command *exec.Cmd) *Process {
 	reader, writer := io.Pipe()
 	command.Stdout, command.Stderr = writer, writer // The same writer: os/exec uses one goroutine.
 	if command.SysProcAttr == nil {
-		command.SysProcAttr = ownGroup()
+		command.SysProcAttr = process.OwnGroup()
 	}
 	command.WaitDelay = patience // A grandchild may keep the output open.
 	if err := command.Start(); err != nil {
@@ -75,7 +77,8 @@ func StartCommand(t testing.TB, command *exec.Cmd) *Process {
 	}()
 	t.Cleanup(func() {
 		if !p.Exited() {
-			killGroup(command.Process) // go run has started another process.
+			// go run has started another process. An error means that both are gone.
+			process.KillGroup(command.Process) //nolint:errcheck
 			p.Wait()
 		}
 		if t.Failed() {
@@ -193,7 +196,7 @@ func (p *Process) Type(line string) {
 // Interrupt does what Ctrl-C does, to this process alone.
 func (p *Process) Interrupt() {
 	p.t.Helper()
-	if err := interrupt(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := process.Interrupt(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatalf("interrupting the program: %v", err)
 	}
 }
@@ -202,7 +205,7 @@ func (p *Process) Interrupt() {
 // it started are interrupted.
 func (p *Process) InterruptGroup() {
 	p.t.Helper()
-	if err := interruptGroup(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := process.InterruptGroup(p.command.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatalf("interrupting the program: %v", err)
 	}
 }

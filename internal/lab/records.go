@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"kafka-with-go/internal/printed"
+
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -22,16 +24,11 @@ type Printed struct {
 	At        time.Time
 }
 
-var (
-	written  = regexp.MustCompile(`^writes: (\d+) +\(partition (\d+), offset (\d+)\)`)
-	received = regexp.MustCompile(`^received:  this is message(\d+) +\(partition (\d+), offset (\d+)\)`)
-)
-
 // Written returns the records that a program said it had written.
-func Written(lines []Line) []Printed { return find(written, lines) }
+func Written(lines []Line) []Printed { return find(printed.Written, lines) }
 
 // Received returns the records that a program said it had received.
-func Received(lines []Line) []Printed { return find(received, lines) }
+func Received(lines []Line) []Printed { return find(printed.Received, lines) }
 
 // Counted returns the number before what in a program's last line, which is
 // "stopped: 12 written, 11 received" or a part of it.
@@ -44,17 +41,12 @@ func Counted(line, what string) (int, bool) {
 	return n, true
 }
 
-func find(pattern *regexp.Regexp, lines []Line) []Printed {
+func find(read func(line string) (printed.Record, bool), lines []Line) []Printed {
 	var found []Printed
 	for _, l := range lines {
-		m := pattern.FindStringSubmatch(l.Text)
-		if m == nil {
-			continue
+		if r, ok := read(l.Text); ok {
+			found = append(found, Printed{r.Number, r.Partition, r.Offset, l.At})
 		}
-		number, _ := strconv.Atoi(m[1]) // The pattern lets only digits through.
-		partition, _ := strconv.ParseInt(m[2], 10, 32)
-		offset, _ := strconv.ParseInt(m[3], 10, 64)
-		found = append(found, Printed{number, int32(partition), offset, l.At})
 	}
 	return found
 }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
-// Available implements clients.Client.
+// Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
 func (c configMap) kafka() *kafka.ConfigMap {
@@ -27,13 +27,13 @@ func (c configMap) kafka() *kafka.ConfigMap {
 
 type producer struct {
 	p       *kafka.Producer
-	config  clients.Config
-	acked   func(*clients.Record, error)
+	config  adapter.Config
+	acked   func(*adapter.Record, error)
 	reports sync.WaitGroup
 }
 
-// NewProducer implements clients.Client.
-func (Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+// NewProducer implements adapter.Client.
+func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	kp, err := kafka.NewProducer(producerConfig(config).kafka())
 	if err != nil {
 		return nil, fmt.Errorf("making the producer: %w", err)
@@ -53,13 +53,13 @@ func (p *producer) read() {
 			}
 			continue
 		}
-		r := m.Opaque.(*clients.Record)
+		r := m.Opaque.(*adapter.Record)
 		r.Partition, r.Offset = m.TopicPartition.Partition, int64(m.TopicPartition.Offset)
 		p.acked(r, m.TopicPartition.Error)
 	}
 }
 
-func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	for {
 		err := p.p.Produce(&kafka.Message{
 			TopicPartition: kafka.TopicPartition{Topic: &p.config.Topic, Partition: kafka.PartitionAny},
@@ -101,11 +101,11 @@ func (p *producer) Close() error {
 
 type consumer struct {
 	c      *kafka.Consumer
-	config clients.Config
+	config adapter.Config
 }
 
-// NewConsumer implements clients.Client.
-func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+// NewConsumer implements adapter.Client.
+func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 	c, err := kafka.NewConsumer(consumerConfig(config).kafka())
 	if err != nil {
 		return nil, fmt.Errorf("making a member of the group: %w", err)
@@ -113,7 +113,7 @@ func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
 	return &consumer{c: c, config: config}, nil
 }
 
-func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) error) error {
+func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) error {
 	if err := c.c.SubscribeTopics([]string{c.config.Topic}, nil); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
@@ -134,7 +134,7 @@ func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) err
 		unstored = 0
 		return nil
 	}
-	var record clients.Record
+	var record adapter.Record
 	for ctx.Err() == nil {
 		m, err := c.c.ReadMessage(100 * time.Millisecond) // It takes no context.
 		var failed kafka.Error
@@ -150,14 +150,14 @@ func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) err
 			}
 			continue
 		}
-		record = clients.Record{
+		record = adapter.Record{
 			Key: m.Key, Value: m.Value,
 			Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset),
 		}
 		if err := handle(&record); err != nil {
 			return errors.Join(err, store())
 		}
-		if c.config.Way == clients.Matched {
+		if c.config.Way == adapter.Matched {
 			handled[record.Partition] = m
 			if unstored++; unstored == storeEvery {
 				if err := store(); err != nil {

@@ -7,28 +7,33 @@ import (
 	"fmt"
 	"strings"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
 // Client is confluent-kafka-go.
 type Client struct{}
 
-// Name implements clients.Client.
+// Name implements adapter.Client.
 func (Client) Name() string { return "confluent-kafka-go" }
 
 // configMap is a configuration of librdkafka.
 type configMap map[string]any
 
-func producerConfig(config clients.Config) configMap {
-	// What librdkafka logs would go to the standard error of the tool.
-	c := configMap{"bootstrap.servers": strings.Join(config.Brokers, ","), "log_level": 0}
-	if config.Way == clients.Defaults {
+// base is what each configuration has. What librdkafka logs would go to the standard error
+// of the tool.
+func base(brokers []string) configMap {
+	return configMap{"bootstrap.servers": strings.Join(brokers, ","), "log_level": 0}
+}
+
+func producerConfig(config adapter.Config) configMap {
+	c := base(config.Brokers)
+	if config.Way == adapter.Defaults {
 		return c
 	}
 	t := config.Tuning
 	c["partitioner"] = "murmur2_random"
-	c["acks"] = [...]int{clients.All: -1, clients.Leader: 1, clients.None: 0}[t.Acks]
-	c["enable.idempotence"] = t.Idempotent && t.Acks == clients.All
+	c["acks"] = [...]int{adapter.All: -1, adapter.Leader: 1, adapter.None: 0}[t.Acks]
+	c["enable.idempotence"] = t.Idempotent && t.Acks == adapter.All
 	c["linger.ms"] = int(t.Linger.Milliseconds())
 	c["batch.size"] = t.BatchBytes
 	c["batch.num.messages"] = min(t.RecordsInBatch(), 1_000_000)
@@ -40,12 +45,13 @@ func producerConfig(config clients.Config) configMap {
 	return c
 }
 
-func consumerConfig(config clients.Config) configMap {
-	c := configMap{"bootstrap.servers": strings.Join(config.Brokers, ","), "log_level": 0, "group.id": config.Group}
-	if config.FromFirst || config.Way == clients.Matched {
+func consumerConfig(config adapter.Config) configMap {
+	c := base(config.Brokers)
+	c["group.id"] = config.Group
+	if config.FromFirst || config.Way == adapter.Matched {
 		c["auto.offset.reset"] = "earliest"
 	}
-	if config.Way == clients.Defaults {
+	if config.Way == adapter.Defaults {
 		return c
 	}
 	t := config.Tuning
@@ -57,9 +63,9 @@ func consumerConfig(config clients.Config) configMap {
 	return c
 }
 
-// Settings implements clients.Client.
-func (Client) Settings(config clients.Config) []clients.Setting {
-	var settings []clients.Setting
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting {
+	var settings []adapter.Setting
 	producer, consumer := producerConfig(config), consumerConfig(config)
 	for _, name := range []string{
 		"partitioner", "acks", "enable.idempotence", "linger.ms", "batch.size", "batch.num.messages",
@@ -69,7 +75,7 @@ func (Client) Settings(config clients.Config) []clients.Setting {
 	} {
 		for _, c := range []configMap{producer, consumer} {
 			if value, ok := c[name]; ok {
-				settings = append(settings, clients.Setting{Name: name, Value: fmt.Sprint(value)})
+				settings = append(settings, adapter.Setting{Name: name, Value: fmt.Sprint(value)})
 			}
 		}
 	}

@@ -10,25 +10,25 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
 // Client is franz-go.
 type Client struct{}
 
-// Name implements clients.Client.
+// Name implements adapter.Client.
 func (Client) Name() string { return "franz-go" }
 
-// Available implements clients.Client.
+// Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
-// Settings implements clients.Client.
-func (Client) Settings(config clients.Config) []clients.Setting {
-	if config.Way == clients.Defaults {
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting {
+	if config.Way == adapter.Defaults {
 		return nil
 	}
 	t := config.Tuning
-	return []clients.Setting{
+	return []adapter.Setting{
 		{Name: "RecordPartitioner", Value: "StickyKeyPartitioner (the default: murmur2)"},
 		{Name: "RequiredAcks", Value: acksName(t.Acks)},
 		{Name: "idempotence", Value: fmt.Sprint(idempotent(t))},
@@ -46,14 +46,14 @@ func (Client) Settings(config clients.Config) []clients.Setting {
 	}
 }
 
-func acksName(a clients.Acks) string { return [...]string{"AllISRAcks", "LeaderAck", "NoAck"}[a] }
+func acksName(a adapter.Acks) string { return [...]string{"AllISRAcks", "LeaderAck", "NoAck"}[a] }
 
-func idempotent(t clients.Tuning) bool { return t.Idempotent && t.Acks == clients.All }
+func idempotent(t adapter.Tuning) bool { return t.Idempotent && t.Acks == adapter.All }
 
 type producer struct {
 	cl    *kgo.Client
 	wait  time.Duration // at Close
-	acked func(*clients.Record, error)
+	acked func(*adapter.Record, error)
 	pool  sync.Pool // of *pending
 }
 
@@ -61,7 +61,7 @@ type producer struct {
 type pending struct {
 	kgo.Record
 	of      *producer
-	ours    *clients.Record
+	ours    *adapter.Record
 	promise func(*kgo.Record, error)
 }
 
@@ -74,16 +74,16 @@ func (p *pending) done(r *kgo.Record, err error) {
 	of.acked(ours, err)
 }
 
-// NewProducer implements clients.Client.
-func (Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+// NewProducer implements adapter.Client.
+func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	options := []kgo.Opt{kgo.SeedBrokers(config.Brokers...), kgo.DefaultProduceTopic(config.Topic)}
-	if config.Way == clients.Matched {
+	if config.Way == adapter.Matched {
 		t := config.Tuning
 		acks := kgo.AllISRAcks()
 		switch t.Acks {
-		case clients.Leader:
+		case adapter.Leader:
 			acks = kgo.LeaderAck()
-		case clients.None:
+		case adapter.None:
 			acks = kgo.NoAck()
 		}
 		options = append(options, kgo.RequiredAcks(acks),
@@ -107,7 +107,7 @@ func (Client) NewProducer(config clients.Config, acked func(*clients.Record, err
 	return p, nil
 }
 
-func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	one := p.pool.Get().(*pending)
 	one.ours, one.Key, one.Value = r, r.Key, r.Value
 	// It blocks while the buffer is full. The promise has every error, that of ctx too.
@@ -127,18 +127,18 @@ func (p *producer) Close() error {
 
 type consumer struct {
 	cl     *kgo.Client
-	config clients.Config
+	config adapter.Config
 }
 
-// NewConsumer implements clients.Client.
-func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+// NewConsumer implements adapter.Client.
+func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(config.Brokers...), kgo.ConsumerGroup(config.Group), kgo.ConsumeTopics(config.Topic),
 	}
 	if config.FromFirst {
 		options = append(options, kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	}
-	if config.Way == clients.Matched {
+	if config.Way == adapter.Matched {
 		t := config.Tuning
 		options = append(options, kgo.AutoCommitMarks(), kgo.AutoCommitInterval(t.CommitInterval),
 			kgo.BlockRebalanceOnPoll(), // Nobody else gets a partition while its records are in hand.
@@ -152,8 +152,8 @@ func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
 	return &consumer{cl: cl, config: config}, nil
 }
 
-func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) error) error {
-	var record clients.Record
+func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) error {
+	var record adapter.Record
 	for {
 		fetches := c.cl.PollFetches(ctx)
 		if fetches.IsClientClosed() {
@@ -168,13 +168,13 @@ func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) err
 		// Records come partition by partition.
 		var last *kgo.Record
 		mark := func() {
-			if last != nil && c.config.Way == clients.Matched {
+			if last != nil && c.config.Way == adapter.Matched {
 				c.cl.MarkCommitRecords(last)
 			}
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
-			record = clients.Record{Key: r.Key, Value: r.Value, Partition: r.Partition, Offset: r.Offset}
+			record = adapter.Record{Key: r.Key, Value: r.Value, Partition: r.Partition, Offset: r.Offset}
 			if last != nil && last.Partition != r.Partition {
 				mark()
 			}
@@ -184,16 +184,16 @@ func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) err
 				return err
 			}
 			last = r
-			if ctx.Err() != nil && c.config.Way == clients.Matched {
+			if ctx.Err() != nil && c.config.Way == adapter.Matched {
 				break
 			}
 		}
 		mark()
-		if c.config.Way == clients.Matched {
+		if c.config.Way == adapter.Matched {
 			c.cl.AllowRebalance()
 		}
 	}
-	if c.config.Way == clients.Matched {
+	if c.config.Way == adapter.Matched {
 		c.cl.AllowRebalance()
 		if err := c.cl.CommitMarkedOffsets(context.WithoutCancel(ctx)); err != nil {
 			return fmt.Errorf("committing at the end: %w", err)

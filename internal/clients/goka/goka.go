@@ -12,39 +12,43 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/codec"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 	saramaclient "kafka-with-go/internal/clients/sarama"
 )
 
 // Client is goka.
 type Client struct{}
 
-// Name implements clients.Client.
+// Name implements adapter.Client.
 func (Client) Name() string { return "goka" }
 
-// Available implements clients.Client.
+// Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
-// Settings implements clients.Client.
-func (Client) Settings(config clients.Config) []clients.Setting {
-	if config.Way == clients.Defaults {
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting {
+	if config.Way == adapter.Defaults {
 		return nil
 	}
-	settings := saramaclient.Client{}.Settings(config)
-	for i := range settings {
-		if settings[i].Name == "Producer.Partitioner" {
-			settings[i] = clients.Setting{Name: "WithEmitterHasher", Value: "murmur2, written for it"}
-		}
-	}
-	return settings
+	return saramaclient.Client{}.Settings(config)
 }
 
 // newConfig is goka's own configuration of sarama, changed as the way asks for.
-func newConfig(config clients.Config) *sarama.Config {
+func newConfig(config adapter.Config) *sarama.Config {
 	c := goka.DefaultConfig()
 	saramaclient.Apply(c, config)
 	c.Consumer.Return.Errors = true // goka reads them.
 	return c
+}
+
+// newBuilder makes sarama's producer for the emitter. goka's own way would choose the
+// partition by a hash of its own.
+func newBuilder(config adapter.Config) goka.ProducerBuilder {
+	return func(brokers []string, clientID string, _ func() hash.Hash32) (goka.Producer, error) {
+		c := newConfig(config)
+		c.ClientID = clientID
+		return goka.NewProducer(brokers, c)
+	}
 }
 
 // quiet keeps goka from logging each step of a processor.
@@ -53,20 +57,18 @@ var quiet = log.New(io.Discard, "", 0)
 type producer struct {
 	e      *goka.Emitter
 	wait   bool            // for each record, as its own example does
-	window *clients.Window // nil where each record is waited for
-	acked  func(*clients.Record, error)
+	window *adapter.Window // nil where each record is waited for
+	acked  func(*adapter.Record, error)
 }
 
-// NewProducer implements clients.Client. Under Defaults it waits for each
+// NewProducer implements adapter.Client. Under Defaults it waits for each
 // record, as EmitSync of goka's example does.
-func (Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	p := &producer{acked: acked, wait: true}
 	options := []goka.EmitterOption{goka.WithEmitterLogger(quiet)}
-	if config.Way == clients.Matched {
-		p.wait, p.window = false, clients.NewWindow(config.Tuning.InHand)
-		options = append(options,
-			goka.WithEmitterHasher(func() hash.Hash32 { return new(clients.Murmur2Hash) }),
-			goka.WithEmitterProducerBuilder(goka.ProducerBuilderWithConfig(newConfig(config))))
+	if config.Way == adapter.Matched {
+		p.wait, p.window = false, adapter.NewWindow(config.Tuning.InHand)
+		options = append(options, goka.WithEmitterProducerBuilder(newBuilder(config)))
 	}
 	e, err := goka.NewEmitter(config.Brokers, goka.Stream(config.Topic), new(codec.Bytes), options...)
 	if err != nil {
@@ -76,7 +78,7 @@ func (Client) NewProducer(config clients.Config, acked func(*clients.Record, err
 	return p, nil
 }
 
-func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	if !p.wait {
 		if err := p.window.Enter(ctx, 1); err != nil {
 			return err
@@ -119,19 +121,19 @@ func (p *producer) Flush(ctx context.Context) error {
 
 func (p *producer) Close() error { return p.e.Finish() }
 
-type consumer struct{ config clients.Config }
+type consumer struct{ config adapter.Config }
 
-// NewConsumer implements clients.Client.
-func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+// NewConsumer implements adapter.Client.
+func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 	return consumer{config}, nil
 }
 
 // Consume runs a processor without a table: goka's plain flow.
-func (c consumer) Consume(ctx context.Context, handle func(*clients.Record) error) error {
+func (c consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	callback := func(message goka.Context, value any) {
-		record := clients.Record{
+		record := adapter.Record{
 			Key: []byte(message.Key()), Value: value.([]byte),
 			Partition: message.Partition(), Offset: message.Offset(),
 		}
@@ -140,7 +142,7 @@ func (c consumer) Consume(ctx context.Context, handle func(*clients.Record) erro
 		}
 	}
 	options := []goka.ProcessorOption{goka.WithLogger(quiet)}
-	if c.config.Way == clients.Matched || c.config.FromFirst {
+	if c.config.Way == adapter.Matched || c.config.FromFirst {
 		options = append(options,
 			goka.WithConsumerGroupBuilder(goka.ConsumerGroupBuilderWithConfig(newConfig(c.config))))
 	}

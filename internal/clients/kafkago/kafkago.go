@@ -16,7 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
 // Client is kafka-go. Under Defaults its writer is the literal kafka.Writer{},
@@ -30,7 +30,7 @@ type Client struct {
 	Async bool
 }
 
-// Name implements clients.Client.
+// Name implements adapter.Client.
 func (c Client) Name() string {
 	switch {
 	case c.NewWriter:
@@ -41,7 +41,7 @@ func (c Client) Name() string {
 	return "kafka-go"
 }
 
-// Available implements clients.Client.
+// Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
 // attempts is how often a write is tried until about giveUp has passed: the
@@ -49,11 +49,11 @@ func (Client) Available() error { return nil }
 func attempts(giveUp time.Duration) int { return max(1, int(giveUp/time.Second)+5) }
 
 // linger is the time that a batch waits. No time at all would be the writer's default, a second.
-func linger(t clients.Tuning) time.Duration { return max(t.Linger, time.Nanosecond) }
+func linger(t adapter.Tuning) time.Duration { return max(t.Linger, time.Nanosecond) }
 
-// Settings implements clients.Client.
-func (c Client) Settings(config clients.Config) []clients.Setting {
-	if config.Way == clients.Defaults {
+// Settings implements adapter.Client.
+func (c Client) Settings(config adapter.Config) []adapter.Setting {
+	if config.Way == adapter.Defaults {
 		return nil
 	}
 	t := config.Tuning
@@ -61,7 +61,7 @@ func (c Client) Settings(config clients.Config) []clients.Setting {
 	if t.KeepMetadata > 0 {
 		transport = "keeps the topic's metadata for " + t.KeepMetadata.String()
 	}
-	return []clients.Setting{
+	return []adapter.Setting{
 		{Name: "Transport", Value: transport},
 		{Name: "Balancer", Value: "Murmur2Balancer"},
 		{Name: "RequiredAcks", Value: acks(t.Acks).String()},
@@ -80,11 +80,11 @@ func (c Client) Settings(config clients.Config) []clients.Setting {
 	}
 }
 
-func acks(a clients.Acks) kafka.RequiredAcks {
+func acks(a adapter.Acks) kafka.RequiredAcks {
 	switch a {
-	case clients.Leader:
+	case adapter.Leader:
 		return kafka.RequireOne
-	case clients.None:
+	case adapter.None:
 		return kafka.RequireNone
 	}
 	return kafka.RequireAll
@@ -93,18 +93,18 @@ func acks(a clients.Acks) kafka.RequiredAcks {
 type producer struct {
 	w         *kafka.Writer
 	transport *kafka.Transport // nil for the client's shared one
-	window    *clients.Window  // nil under Defaults, where a write blocks
-	acked     func(*clients.Record, error)
+	window    *adapter.Window  // nil under Defaults, where a write blocks
+	acked     func(*adapter.Record, error)
 	slices    sync.Pool // of *[]kafka.Message
 }
 
-// NewProducer implements clients.Client.
-func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+// NewProducer implements adapter.Client.
+func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	p := &producer{acked: acked}
 	switch {
-	case config.Way == clients.Matched:
+	case config.Way == adapter.Matched:
 		t := config.Tuning
-		p.window = clients.NewWindow(t.InHand)
+		p.window = adapter.NewWindow(t.InHand)
 		p.transport = new(kafka.Transport)
 		p.w = &kafka.Writer{
 			Addr: kafka.TCP(config.Brokers...), Topic: config.Topic, Transport: keepMetadata(p.transport, t.KeepMetadata),
@@ -138,7 +138,9 @@ func keepMetadata(t kafka.RoundTripper, long time.Duration) kafka.RoundTripper {
 }
 
 // RoundTrip implements kafka.RoundTripper. A writer asks only for its own topic.
-func (k *keptMetadata) RoundTrip(ctx context.Context, addr net.Addr, request kafka.Request) (kafka.Response, error) {
+func (k *keptMetadata) RoundTrip(
+	ctx context.Context, addr net.Addr, request kafka.Request,
+) (kafka.Response, error) {
 	if _, ok := request.(*metadata.Request); !ok {
 		return k.RoundTripper.RoundTrip(ctx, addr, request)
 	}
@@ -155,18 +157,18 @@ func (k *keptMetadata) RoundTrip(ctx context.Context, addr net.Addr, request kaf
 
 func (p *producer) complete(messages []kafka.Message, err error) {
 	for i := range messages {
-		r := messages[i].WriterData.(*clients.Record)
+		r := messages[i].WriterData.(*adapter.Record)
 		r.Partition, r.Offset = int32(messages[i].Partition), messages[i].Offset
 		p.acked(r, err)
 	}
 	p.window.Leave(len(messages))
 }
 
-func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	message := kafka.Message{Key: r.Key, Value: r.Value, WriterData: r}
 	if p.window == nil {
 		// The client's own example writes a record and waits for it. It doesn't learn the offset.
-		p.acknowledge([]*clients.Record{r}, p.w.WriteMessages(ctx, message))
+		p.acknowledge([]*adapter.Record{r}, p.w.WriteMessages(ctx, message))
 		return nil
 	}
 	if err := p.window.Enter(ctx, 1); err != nil {
@@ -179,9 +181,9 @@ func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
 	return nil
 }
 
-// ProduceAll implements clients.BatchProducer: what the writer does once a call,
+// ProduceAll implements adapter.BatchProducer: what the writer does once a call,
 // it does for all of the records together.
-func (p *producer) ProduceAll(ctx context.Context, records []*clients.Record) error {
+func (p *producer) ProduceAll(ctx context.Context, records []*adapter.Record) error {
 	messages, ok := p.slices.Get().(*[]kafka.Message)
 	if !ok {
 		messages = new([]kafka.Message)
@@ -206,7 +208,7 @@ func (p *producer) ProduceAll(ctx context.Context, records []*clients.Record) er
 }
 
 // acknowledge tells of records that were waited for. The writer says of each one what became of it.
-func (p *producer) acknowledge(records []*clients.Record, err error) {
+func (p *producer) acknowledge(records []*adapter.Record, err error) {
 	var each kafka.WriteErrors
 	errors.As(err, &each)
 	for i, r := range records {
@@ -235,16 +237,16 @@ func (p *producer) Close() error {
 
 type consumer struct {
 	r      *kafka.Reader
-	config clients.Config
+	config adapter.Config
 }
 
-// NewConsumer implements clients.Client.
-func (c Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+// NewConsumer implements adapter.Client.
+func (c Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 	reader := kafka.ReaderConfig{Brokers: config.Brokers, Topic: config.Topic, GroupID: config.Group}
 	if config.FromFirst {
 		reader.StartOffset = kafka.FirstOffset
 	}
-	if config.Way == clients.Matched {
+	if config.Way == adapter.Matched {
 		t := config.Tuning
 		reader.CommitInterval = t.CommitInterval
 		reader.MaxWait = t.FetchWait
@@ -255,17 +257,17 @@ func (c Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
 	return &consumer{r: kafka.NewReader(reader), config: config}, nil
 }
 
-func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) error) (err error) {
+func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) (err error) {
 	next := c.r.ReadMessage // It commits a record, and then returns it.
-	if c.config.Way == clients.Matched {
+	if c.config.Way == adapter.Matched {
 		next = c.r.FetchMessage
 	}
 	notes := notes{r: c.r, handled: make(map[int]kafka.Message)}
-	if c.config.Way == clients.Matched {
+	if c.config.Way == adapter.Matched {
 		stop := notes.start(c.config.Tuning.CommitInterval / 10)
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	var record clients.Record
+	var record adapter.Record
 	for {
 		m, err := next(ctx)
 		if err != nil && ctx.Err() != nil {
@@ -278,11 +280,11 @@ func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) err
 			c.config.Say(err) // The reader goes on trying by itself.
 			continue
 		}
-		record = clients.Record{Key: m.Key, Value: m.Value, Partition: int32(m.Partition), Offset: m.Offset}
+		record = adapter.Record{Key: m.Key, Value: m.Value, Partition: int32(m.Partition), Offset: m.Offset}
 		if err := handle(&record); err != nil {
 			return err
 		}
-		if c.config.Way == clients.Matched {
+		if c.config.Way == adapter.Matched {
 			notes.add(m)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
 // Client is sarama.
@@ -19,7 +19,7 @@ type Client struct {
 	Sync bool
 }
 
-// Name implements clients.Client.
+// Name implements adapter.Client.
 func (c Client) Name() string {
 	if c.Sync {
 		return "sarama, sync"
@@ -27,19 +27,19 @@ func (c Client) Name() string {
 	return "sarama"
 }
 
-// Available implements clients.Client.
+// Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
-// Settings implements clients.Client.
-func (Client) Settings(config clients.Config) []clients.Setting {
-	if config.Way == clients.Defaults {
-		return []clients.Setting{{Name: "Producer.Return.Successes", Value: "true"}}
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting {
+	if config.Way == adapter.Defaults {
+		return []adapter.Setting{{Name: "Producer.Return.Successes", Value: "true"}}
 	}
 	t := config.Tuning
 	c := NewConfig(config)
-	return []clients.Setting{
+	return []adapter.Setting{
 		{Name: "Producer.Return.Successes", Value: "true"},
-		{Name: "Producer.Partitioner", Value: "murmur2, written for it"},
+		{Name: "Producer.Partitioner", Value: "NewMurmur2Partitioner"},
 		{Name: "Producer.RequiredAcks", Value: fmt.Sprint(c.Producer.RequiredAcks)},
 		{Name: "Producer.Idempotent", Value: fmt.Sprint(c.Producer.Idempotent)},
 		{Name: "Net.MaxOpenRequests", Value: fmt.Sprint(c.Net.MaxOpenRequests)},
@@ -56,33 +56,33 @@ func (Client) Settings(config clients.Config) []clients.Setting {
 }
 
 // NewConfig returns sarama's configuration for a way. goka's adapter uses it too.
-func NewConfig(config clients.Config) *sarama.Config {
+func NewConfig(config adapter.Config) *sarama.Config {
 	c := sarama.NewConfig()
 	Apply(c, config)
 	return c
 }
 
 // Apply changes a configuration of sarama as a way asks for.
-func Apply(c *sarama.Config, config clients.Config) {
+func Apply(c *sarama.Config, config adapter.Config) {
 	c.Producer.Return.Successes = true // Without it nobody learns that a record is written.
-	if config.FromFirst || config.Way == clients.Matched {
+	if config.FromFirst || config.Way == adapter.Matched {
 		c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	}
-	if config.Way == clients.Defaults {
+	if config.Way == adapter.Defaults {
 		return
 	}
 	t := config.Tuning
-	c.Producer.Partitioner = newPartitioner
+	c.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	c.Producer.Compression = sarama.CompressionNone
 	switch t.Acks {
-	case clients.All:
+	case adapter.All:
 		c.Producer.RequiredAcks = sarama.WaitForAll
-	case clients.Leader:
+	case adapter.Leader:
 		c.Producer.RequiredAcks = sarama.WaitForLocal
-	case clients.None:
+	case adapter.None:
 		c.Producer.RequiredAcks = sarama.NoResponse
 	}
-	if t.Idempotent && t.Acks == clients.All {
+	if t.Idempotent && t.Acks == adapter.All {
 		c.Producer.Idempotent = true
 		c.Version = sarama.V2_1_0_0 // sarama asks for one that has it.
 	}
@@ -102,36 +102,16 @@ func Apply(c *sarama.Config, config clients.Config) {
 	c.Consumer.Return.Errors = true
 }
 
-// partitioner chooses the partition by murmur2, which sarama doesn't have.
-type partitioner struct{ random sarama.Partitioner }
-
-func newPartitioner(topic string) sarama.Partitioner {
-	return partitioner{random: sarama.NewRandomPartitioner(topic)}
-}
-
-func (p partitioner) RequiresConsistency() bool { return true }
-
-func (p partitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int32, error) {
-	if m.Key == nil {
-		return p.random.Partition(m, partitions)
-	}
-	key, err := m.Key.Encode()
-	if err != nil {
-		return -1, fmt.Errorf("encoding the key: %w", err)
-	}
-	return clients.Murmur2(key, partitions), nil
-}
-
 type producer struct {
 	p       sarama.AsyncProducer
 	topic   string
-	window  *clients.Window
+	window  *adapter.Window
 	drained sync.WaitGroup
 }
 
-// NewProducer implements clients.Client. Its documentation prefers the
+// NewProducer implements adapter.Client. Its documentation prefers the
 // asynchronous producer, so that is the one used in both ways, unless Sync is set.
-func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	if c.Sync {
 		return newSyncProducer(config, acked)
 	}
@@ -140,14 +120,14 @@ func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, e
 		return nil, fmt.Errorf("starting the producer: %w", err)
 	}
 	inHand := config.Tuning.InHand
-	if config.Way == clients.Defaults {
+	if config.Way == adapter.Defaults {
 		inHand = 1 << 20 // sarama bounds them by itself: this only counts them.
 	}
-	out := &producer{p: p, topic: config.Topic, window: clients.NewWindow(inHand)}
+	out := &producer{p: p, topic: config.Topic, window: adapter.NewWindow(inHand)}
 	// Both channels are read, or Input would block in the end.
 	out.drained.Go(func() {
 		for m := range p.Successes() {
-			r := m.Metadata.(*clients.Record)
+			r := m.Metadata.(*adapter.Record)
 			r.Partition, r.Offset = m.Partition, m.Offset
 			acked(r, nil)
 			out.window.Leave(1)
@@ -155,14 +135,14 @@ func (c Client) NewProducer(config clients.Config, acked func(*clients.Record, e
 	})
 	out.drained.Go(func() {
 		for e := range p.Errors() {
-			acked(e.Msg.Metadata.(*clients.Record), e.Err)
+			acked(e.Msg.Metadata.(*adapter.Record), e.Err)
 			out.window.Leave(1)
 		}
 	})
 	return out, nil
 }
 
-func (p *producer) Produce(ctx context.Context, r *clients.Record) error {
+func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	if err := p.window.Enter(ctx, 1); err != nil {
 		return err
 	}
@@ -189,12 +169,12 @@ func (p *producer) Close() error {
 
 type consumer struct {
 	g      sarama.ConsumerGroup
-	config clients.Config
+	config adapter.Config
 	read   sync.WaitGroup
 }
 
-// NewConsumer implements clients.Client.
-func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
+// NewConsumer implements adapter.Client.
+func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 	g, err := sarama.NewConsumerGroup(config.Brokers, config.Group, NewConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("making a member of the group: %w", err)
@@ -208,7 +188,7 @@ func (Client) NewConsumer(config clients.Config) (clients.Consumer, error) {
 	return c, nil
 }
 
-func (c *consumer) Consume(ctx context.Context, handle func(*clients.Record) error) error {
+func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	h := &handler{handle: handle, fail: cancel}
@@ -243,7 +223,7 @@ func (c *consumer) Close() error {
 type failure struct{ error }
 
 type handler struct {
-	handle func(*clients.Record) error
+	handle func(*adapter.Record) error
 	fail   context.CancelCauseFunc
 }
 
@@ -252,7 +232,7 @@ func (*handler) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 // ConsumeClaim runs once a partition, in a goroutine of its own.
 func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	var record clients.Record
+	var record adapter.Record
 	for {
 		select {
 		case <-session.Context().Done():
@@ -261,7 +241,7 @@ func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama
 			if !ok {
 				return nil
 			}
-			record = clients.Record{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset}
+			record = adapter.Record{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset}
 			if err := h.handle(&record); err != nil {
 				h.fail(failure{err})
 				return nil

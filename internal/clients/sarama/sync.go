@@ -7,17 +7,17 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 )
 
 // A syncProducer waits for each call's records.
 type syncProducer struct {
 	p     sarama.SyncProducer
 	topic string
-	acked func(*clients.Record, error)
+	acked func(*adapter.Record, error)
 }
 
-func newSyncProducer(config clients.Config, acked func(*clients.Record, error)) (clients.Producer, error) {
+func newSyncProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	p, err := sarama.NewSyncProducer(config.Brokers, NewConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("starting the producer: %w", err)
@@ -25,12 +25,12 @@ func newSyncProducer(config clients.Config, acked func(*clients.Record, error)) 
 	return &syncProducer{p: p, topic: config.Topic, acked: acked}, nil
 }
 
-func (p *syncProducer) Produce(ctx context.Context, r *clients.Record) error {
-	return p.ProduceAll(ctx, []*clients.Record{r})
+func (p *syncProducer) Produce(ctx context.Context, r *adapter.Record) error {
+	return p.ProduceAll(ctx, []*adapter.Record{r})
 }
 
-// ProduceAll implements clients.BatchProducer. The producer takes no context.
-func (p *syncProducer) ProduceAll(_ context.Context, records []*clients.Record) error {
+// ProduceAll implements adapter.BatchProducer. The producer takes no context.
+func (p *syncProducer) ProduceAll(_ context.Context, records []*adapter.Record) error {
 	messages := make([]*sarama.ProducerMessage, len(records))
 	for i, r := range records {
 		messages[i] = &sarama.ProducerMessage{Topic: p.topic, Value: sarama.ByteEncoder(r.Value)}
