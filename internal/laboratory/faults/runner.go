@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"kafka-with-go/internal/laboratory/cluster"
 	"kafka-with-go/internal/laboratory/faults/checker"
@@ -183,17 +186,21 @@ func (r *runner) run(
 	ctx context.Context, d scenario.Drill, round int, ways []workload.Way,
 ) (results []report.Result, err error) {
 	r.runs++
-	var workloads []*workload.Workload
+	workloads := make([]*workload.Workload, len(ways))
 	defer func() { err = errors.Join(err, r.clean(context.WithoutCancel(ctx), workloads)) }()
+	var opening errgroup.Group
+	opening.SetLimit(runtime.NumCPU()) // Programs are built.
 	for n, way := range ways {
-		w, err := workload.Open(ctx, r.view, d.Side, way, workload.Config{
-			Root: r.root, Dir: r.dir, Name: fmt.Sprintf("drill-%d-%d", r.runs, n),
-			Brokers: r.cluster.Addrs(), Rate: r.o.Rate,
+		opening.Go(func() (err error) {
+			workloads[n], err = workload.Open(ctx, r.view, d.Side, way, workload.Config{
+				Root: r.root, Dir: r.dir, Name: fmt.Sprintf("drill-%d-%d", r.runs, n),
+				Brokers: r.cluster.Addrs(), Rate: r.o.Rate,
+			})
+			return err
 		})
-		if err != nil {
-			return nil, err
-		}
-		workloads = append(workloads, w)
+	}
+	if err := opening.Wait(); err != nil {
+		return nil, err
 	}
 	run := scenario.NewRun(d, r.pace, r.cluster, r.view, workloads)
 	upTo, err := run.Do(ctx)
@@ -257,6 +264,9 @@ func (r *runner) clean(ctx context.Context, workloads []*workload.Workload) erro
 	defer cancel()
 	var errs []error
 	for _, w := range workloads {
+		if w == nil {
+			continue // It couldn't be opened.
+		}
 		errs = append(errs, w.Close())
 		// A table is goka's, and only there if goka made it.
 		if _, err := r.view.DeleteTopics(ctx, w.Topic, w.Group+"-table"); err != nil {

@@ -71,7 +71,8 @@ type Workload struct {
 	rewinds int // times that a committed offset moved back
 }
 
-// Open makes a workload's topic and programs ready, and starts nothing yet.
+// Open makes a workload's topic and programs ready, and starts nothing yet. A workload that it
+// returns beside an error has to be closed and removed, too.
 func Open(ctx context.Context, v *cluster.View, side Side, w Way, c Config) (*Workload, error) {
 	l := &Workload{Way: w, Side: side, Topic: c.Name, dir: filepath.Join(c.Dir, c.Name)}
 	l.Group = sameCoordinator(l.Topic + "-group")
@@ -83,7 +84,7 @@ func Open(ctx context.Context, v *cluster.View, side Side, w Way, c Config) (*Wo
 		n = Shared
 	}
 	if err := v.CreateTopic(ctx, l.Topic, n); err != nil {
-		return nil, err
+		return l, err
 	}
 	if w.How == Program {
 		return l, l.openPrograms(c)
