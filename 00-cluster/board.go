@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"kafka-with-go/internal/board"
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/embedded"
 )
 
 // boardPort is where the board is, unless the port is taken or -board names another.

@@ -13,12 +13,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
-	"kafka-with-go/internal/portcheck"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/cluster/portcheck"
+	"kafka-with-go/internal/testing/testkit"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // A cluster under test has private ports, and so have the programs that it
 // builds: both come from overlays.
@@ -34,7 +34,7 @@ type cluster struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	t.Parallel()
-	return clusterOn(t, lab.FreeAddrs(t))
+	return clusterOn(t, testkit.FreeAddrs(t))
 }
 
 func clusterOn(t *testing.T, addrs []string) *cluster {
@@ -48,20 +48,20 @@ func clusterOn(t *testing.T, addrs []string) *cluster {
 		list = append(list, port)
 	}
 	value := "[embedded.Brokers]int{" + strings.Join(list, ", ") + "}"
-	constants := lab.Constants{"ports": value, "boardPort": "0"}
-	own := lab.Overlay(t, map[string]lab.Constants{"00-cluster": constants})
-	path := lab.Build(t, "00-cluster", constants)
-	overlay := lab.Overlay(t, map[string]lab.Constants{"03-together": lab.On(addrs, topic, "my-group")})
+	constants := testkit.Constants{"ports": value, "boardPort": "0"}
+	own := testkit.Overlay(t, map[string]testkit.Constants{"00-cluster": constants})
+	path := testkit.Build(t, "00-cluster", constants)
+	overlay := testkit.Overlay(t, map[string]testkit.Constants{"03-together": testkit.On(addrs, topic, "my-group")})
 	env := append(os.Environ(), "GOFLAGS=-overlay="+overlay)
 	return &cluster{t: t, path: path, addrs: addrs, env: env, overlay: own}
 }
 
 // start starts the program in the top folder of the repository.
-func (c *cluster) start(args ...string) *lab.Process {
+func (c *cluster) start(args ...string) *testkit.Process {
 	c.t.Helper()
 	command := exec.Command(c.path, args...)
-	command.Dir, command.Env = lab.Root(c.t), c.env
-	return lab.StartCommand(c.t, command)
+	command.Dir, command.Env = testkit.Root(c.t), c.env
+	return testkit.StartCommand(c.t, command)
 }
 
 // goRun returns the command that a learner types, on the private ports.
@@ -93,7 +93,7 @@ func (c *cluster) gone() {
 	}
 }
 
-func checkStatus(t *testing.T, p *lab.Process, want int) {
+func checkStatus(t *testing.T, p *testkit.Process, want int) {
 	t.Helper()
 	if status := p.Wait(); status != want {
 		t.Errorf("exit status %d, want %d", status, want)
@@ -104,7 +104,7 @@ func TestAlone(t *testing.T) {
 	c := newCluster(t)
 	p := c.start()
 	p.UntilLine("Ctrl-C ends the cluster.")
-	m, err := kadm.NewClient(lab.Client(t, c.addrs)).Metadata(t.Context())
+	m, err := kadm.NewClient(testkit.Client(t, c.addrs)).Metadata(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAlone(t *testing.T) {
 	for _, mistake := range []string{"stop", "stop 4", "stop two", "start 1", "dance"} {
 		before := strings.Count(p.Output(), "error: ")
 		p.Type(mistake)
-		p.Until("an error for "+mistake, func([]lab.Line) bool {
+		p.Until("an error for "+mistake, func([]testkit.Line) bool {
 			return strings.Count(p.Output(), "error: ") > before
 		})
 	}
@@ -179,12 +179,12 @@ func TestStatusOfAGroup(t *testing.T) {
 	c := newCluster(t)
 	p := c.start()
 	p.UntilLine("Ctrl-C ends the cluster.")
-	flow := lab.Start(t, lab.Build(t, "03-together", lab.On(c.addrs, topic, "my-group")))
+	flow := testkit.Start(t, testkit.Build(t, "03-together", testkit.On(c.addrs, topic, "my-group")))
 	flow.UntilMore(5, "received: ")
 	flow.Interrupt()
 	flow.Wait()
-	consumer := lab.Start(t, lab.Build(t, "02-consumer", lab.On(c.addrs, topic, "my-group")))
-	lab.UntilMembers(t, c.addrs, "my-group", 3)
+	consumer := testkit.Start(t, testkit.Build(t, "02-consumer", testkit.On(c.addrs, topic, "my-group")))
+	testkit.UntilMembers(t, c.addrs, "my-group", 3)
 	p.Type("status")
 	p.UntilLine("group my-group: stable, members: 1, lag: 0")
 	p.UntilLine("has message-log-0, message-log-1, message-log-2")
@@ -282,7 +282,7 @@ func TestClusterAlreadyThere(t *testing.T) {
 	with.UntilMore(3, "received: ")
 	with.Interrupt()
 	checkStatus(t, with, 0)
-	if !other.Running(1) || len(lab.ReadLog(t, other.Addrs(), topic)) == 0 {
+	if !other.Running(1) || len(testkit.ReadLog(t, other.Addrs(), topic)) == 0 {
 		t.Error("the program did not use the cluster that was there")
 	}
 }
@@ -325,8 +325,8 @@ func TestGoRunTerminated(t *testing.T) {
 	c := newCluster(t)
 	words := strings.Fields(c.goRun())
 	command := exec.Command(words[0], append(words[1:], "./03-together")...)
-	command.Dir, command.Env = lab.Root(t), c.env
-	p := lab.StartCommand(t, command)
+	command.Dir, command.Env = testkit.Root(t), c.env
+	p := testkit.StartCommand(t, command)
 	p.UntilMore(3, "received: ")
 	if err := exec.Command("kill", "-TERM", strconv.Itoa(p.PID())).Run(); err != nil {
 		t.Fatal(err)
@@ -346,16 +346,16 @@ func TestDataFolder(t *testing.T) {
 	p.UntilMore(10, "received: ")
 	p.Interrupt()
 	checkStatus(t, p, 0)
-	first := lab.Received(p.Lines())
+	first := testkit.Received(p.Lines())
 
 	p = c.start("-data", data, "./03-together")
 	p.UntilMore(10, "received: ")
 	p.Interrupt()
 	checkStatus(t, p, 0)
-	if n := lab.Repeated(first, lab.Received(p.Lines())); n != 0 {
+	if n := testkit.Repeated(first, testkit.Received(p.Lines())); n != 0 {
 		t.Errorf("%d records came again: the commits were lost", n)
 	}
-	for _, w := range lab.Written(p.Lines()) {
+	for _, w := range testkit.Written(p.Lines()) {
 		for _, f := range first {
 			if w.Place() == f.Place() {
 				t.Fatalf("offset %d of partition %d was written twice: the records were lost", w.Offset, w.Partition)

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // Programs of other languages work with the cluster: Kafka's own tools (Java)
@@ -43,7 +43,7 @@ func TestKafkasOwnTools(t *testing.T) {
 	// The Java client and Go agree where a key belongs.
 	for key, values := range map[string][]string{"a": {"one", "three"}, "b": {"two"}} {
 		for _, value := range values {
-			want := "Partition:" + string('0'+rune(lab.Murmur2([]byte(key), 3))) + "\t" + key + "\t" + value
+			want := "Partition:" + string('0'+rune(testkit.Murmur2([]byte(key), 3))) + "\t" + key + "\t" + value
 			if !strings.Contains(got, want) {
 				t.Errorf("kafka-console-consumer.sh doesn't print %q:\n%s", want, got)
 			}

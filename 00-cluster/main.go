@@ -21,10 +21,10 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"kafka-with-go/internal/console"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/launch"
-	"kafka-with-go/internal/portcheck"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/cluster/portcheck"
+	"kafka-with-go/internal/terminal/console"
+	"kafka-with-go/internal/terminal/launch"
 )
 
 const topic = "message-log"

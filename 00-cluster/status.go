@@ -4,8 +4,8 @@ import (
 	"context"
 	"io"
 
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/status"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/terminal/status"
 )
 
 // printStatus prints what the cluster tells any client.

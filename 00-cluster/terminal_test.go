@@ -20,7 +20,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A shell is an interactive shell on a pseudo terminal, as a learner's window is.
@@ -43,7 +43,7 @@ const (
 func (c *cluster) shell() *shell {
 	c.t.Helper()
 	command := exec.Command("sh", "-i")
-	command.Dir = lab.Root(c.t)
+	command.Dir = testkit.Root(c.t)
 	command.Env = append(c.env, "PS1=$ ", "ENV=", "TERM=dumb")
 	window, err := pty.Start(command)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *cluster) answers() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
-	if _, err := kadm.NewClient(lab.Client(c.t, c.addrs)).BrokerMetadata(ctx); err != nil {
+	if _, err := kadm.NewClient(testkit.Client(c.t, c.addrs)).BrokerMetadata(ctx); err != nil {
 		c.t.Error("the cluster doesn't answer:", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // The programs of chapters 1, 2 and 3 run as a learner runs them, and the page
@@ -43,7 +43,7 @@ func TestPageShowsTheChapters(t *testing.T) {
 		})
 		together.Interrupt()
 		together.Wait()
-		lab.UntilMembers(t, p.addrs, p.group, 3)
+		testkit.UntilMembers(t, p.addrs, p.group, 3)
 		p.agrees(t, page)
 		page.untilSeen("the member that left", func(s shown) bool { return s.event("has left " + p.group) })
 		var address string
@@ -59,9 +59,9 @@ func TestPageShowsTheChapters(t *testing.T) {
 func (p *place) agrees(t *testing.T, page *tab) {
 	t.Helper()
 	p.awaitCommits(t)
-	log := lab.ReadLog(t, p.addrs, p.topic)
+	log := testkit.ReadLog(t, p.addrs, p.topic)
 	leaders := p.leaders(t)
-	committed := lab.Committed(t, p.addrs, p.group, p.topic)
+	committed := testkit.Committed(t, p.addrs, p.group, p.topic)
 	var differs string
 	defer func() {
 		if t.Failed() {
@@ -75,7 +75,7 @@ func (p *place) agrees(t *testing.T, page *tab) {
 }
 
 // difference says where the page differs from the cluster.
-func difference(s shown, group string, log map[lab.Place]*kgo.Record, leaders []int32, committed map[int32]int64) string {
+func difference(s shown, group string, log map[testkit.Place]*kgo.Record, leaders []int32, committed map[int32]int64) string {
 	if len(s.Lanes) != len(leaders) {
 		return fmt.Sprintf("%d lanes, want %d", len(s.Lanes), len(leaders))
 	}
@@ -92,7 +92,7 @@ func difference(s shown, group string, log map[lab.Place]*kgo.Record, leaders []
 		}
 		for j, cell := range lane.Cells {
 			offset := lane.End - int64(len(lane.Cells)-j)
-			r := log[lab.Place{Partition: lane.Partition, Offset: cell.Offset}]
+			r := log[testkit.Place{Partition: lane.Partition, Offset: cell.Offset}]
 			if cell.Offset != offset || r == nil || cell.Key == nil || *cell.Key != string(r.Key) ||
 				cell.Label != fmt.Sprintf("offset %d, key %s, value %s", offset, r.Key, r.Value) {
 				return fmt.Sprintf("lane %d, cell %d shows %+v, want offset %d of %v", i, j, cell, offset, r)
@@ -126,11 +126,11 @@ func TestPageShowsTheGroup(t *testing.T) {
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(30)...)
-		path := lab.Build(t, "02-consumer", lab.On(p.addrs, p.topic, p.group))
-		var consumers []*lab.Process
+		path := testkit.Build(t, "02-consumer", testkit.On(p.addrs, p.topic, p.group))
+		var consumers []*testkit.Process
 		page := p.open(t)
 		for range 4 {
-			consumers = append(consumers, lab.Start(t, path))
+			consumers = append(consumers, testkit.Start(t, path))
 		}
 		owns := func(s shown) (with []string, idle []shownMember) {
 			if g := s.group(p.group); g != nil && g.State == "Stable" {
@@ -152,7 +152,7 @@ func TestPageShowsTheGroup(t *testing.T) {
 		if _, idle := owns(s); idle[0].Idle != "4 members share 3 partitions, and each partition has one owner" {
 			t.Errorf("the reason for idleness is %q", idle[0].Idle)
 		}
-		lab.UntilMembers(t, p.addrs, p.group, 0, 1, 1, 1)
+		testkit.UntilMembers(t, p.addrs, p.group, 0, 1, 1, 1)
 		for _, lane := range s.Lanes {
 			if len(lane.Rails) != 1 || lane.Rails[0].Owner == "" {
 				t.Errorf("partition %d shows the rails %+v, and has an owner", lane.Partition, lane.Rails)
@@ -161,13 +161,13 @@ func TestPageShowsTheGroup(t *testing.T) {
 		page.save("group-" + p.kind())
 
 		// The program that received records is one that owns a partition.
-		i := slices.IndexFunc(consumers, func(c *lab.Process) bool { return len(lab.Received(c.Lines())) > 0 })
+		i := slices.IndexFunc(consumers, func(c *testkit.Process) bool { return len(testkit.Received(c.Lines())) > 0 })
 		consumers[i].Kill()
 		page.untilSeen("the member leave, and a rebalance", func(s shown) bool {
 			with, idle := owns(s)
 			return slices.Equal(with, []string{"0", "1", "2"}) && len(idle) == 0 && s.event("has left "+p.group) && s.event(p.group+" rebalanced in ")
 		})
-		lab.UntilMembers(t, p.addrs, p.group, 1, 1, 1)
+		testkit.UntilMembers(t, p.addrs, p.group, 1, 1, 1)
 	})
 }
 
@@ -240,7 +240,7 @@ func TestBrokerDies(t *testing.T) {
 			t.Errorf("the commands that stop brokers are %q", how)
 		}
 		page.save("apache")
-		if err := p.apache.WaitInSync(lab.Deadline(t)); err != nil {
+		if err := p.apache.WaitInSync(testkit.Deadline(t)); err != nil {
 			t.Fatal(err)
 		}
 		p.stop(t, 2)
@@ -307,7 +307,7 @@ func TestSendFromThePage(t *testing.T) {
 				t.Fatalf("the page says %q", said)
 			}
 			consumer.UntilLine(fmt.Sprintf("received:  %s   (partition %s, offset %s)", value, m[1], m[2]))
-			if want := lab.Murmur2([]byte(key), 3); key != "" && m[1] != fmt.Sprint(want) {
+			if want := testkit.Murmur2([]byte(key), 3); key != "" && m[1] != fmt.Sprint(want) {
 				t.Errorf("key %s went to partition %s, murmur2 says %d", key, m[1], want)
 			}
 		}
@@ -333,7 +333,7 @@ func TestAddAPartition(t *testing.T) {
 		})
 		moved := 0
 		for i := range 24 {
-			if lab.Murmur2([]byte(fmt.Sprint(i)), 3) != lab.Murmur2([]byte(fmt.Sprint(i)), 4) {
+			if testkit.Murmur2([]byte(fmt.Sprint(i)), 3) != testkit.Murmur2([]byte(fmt.Sprint(i)), 4) {
 				moved++
 			}
 		}
@@ -343,7 +343,7 @@ func TestAddAPartition(t *testing.T) {
 		// What the page marks are the cells whose key belongs elsewhere now.
 		for _, lane := range s.Lanes {
 			for _, cell := range lane.Cells {
-				home := lab.Murmur2([]byte(*cell.Key), 4)
+				home := testkit.Murmur2([]byte(*cell.Key), 4)
 				if marked := strings.Contains(cell.Label, fmt.Sprintf("belongs to partition %d now", home)); marked != (home != lane.Partition) {
 					t.Errorf("the cell of key %s in partition %d says %q, its partition is %d now", *cell.Key, lane.Partition, cell.Label, home)
 				}
@@ -436,8 +436,8 @@ func TestBoardChangesNothing(t *testing.T) {
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(12)...)
-		adm := kadm.NewClient(lab.Client(t, p.addrs))
-		before, err := adm.ListGroups(lab.Deadline(t))
+		adm := kadm.NewClient(testkit.Client(t, p.addrs))
+		before, err := adm.ListGroups(testkit.Deadline(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -445,14 +445,14 @@ func TestBoardChangesNothing(t *testing.T) {
 		page.untilSeen("the records", func(s shown) bool { return records(s) == 12 })
 		page.click(".lane .cell")
 		page.until("a record is read", `document.querySelector("#detail .why") !== null`)
-		after, err := adm.ListGroups(lab.Deadline(t))
+		after, err := adm.ListGroups(testkit.Deadline(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(before.Groups(), after.Groups()) {
 			t.Errorf("groups before: %v, after: %v", before.Groups(), after.Groups())
 		}
-		if n := len(lab.ReadLog(t, p.addrs, p.topic)); n != 12 {
+		if n := len(testkit.ReadLog(t, p.addrs, p.topic)); n != 12 {
 			t.Errorf("%d records in the topic, 12 were written", n)
 		}
 	})
@@ -465,7 +465,7 @@ func TestSampling(t *testing.T) {
 	p := onEmbedded(t)
 	p.create(t, 3)
 	page := p.open(t)
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	seen := false
 	total := int64(0)
 	for deadline := time.Now().Add(long); !seen && time.Now().Before(deadline); {
@@ -502,14 +502,14 @@ func TestTransactionMarker(t *testing.T) {
 		t.Parallel()
 		p := onApache(t)
 		p.create(t, 1)
-		client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.TransactionalID(p.topic))
+		client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.TransactionalID(p.topic))
 		if err := client.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.ProduceSync(lab.Deadline(t), numbered(3)...).FirstErr(); err != nil {
+		if err := client.ProduceSync(testkit.Deadline(t), numbered(3)...).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.EndTransaction(lab.Deadline(t), kgo.TryCommit); err != nil {
+		if err := client.EndTransaction(testkit.Deadline(t), kgo.TryCommit); err != nil {
 			t.Fatal(err)
 		}
 		page := p.open(t)

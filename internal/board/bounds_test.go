@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A cluster that says of itself that it has 100,000 brokers and a topic with
@@ -83,7 +83,7 @@ func TestNonsenseCluster(t *testing.T) {
 	page.click("#turn-on")
 	page.until("the next partitions", `document.querySelector("#turn-words").textContent.startsWith("Partitions 48 to 95 of") && document.querySelector('.lane[data-partition="95"]') !== null`)
 	page.do(chromedp.SendKeys(chromedp.CSS("#find"), "a key\r"))
-	home := lab.Murmur2([]byte("a key"), partitions)
+	home := testkit.Murmur2([]byte("a key"), partitions)
 	page.until("the partitions of a key", fmt.Sprintf(`document.querySelector('.lane.home[data-partition="%d"]') !== null`, home))
 }
 
@@ -94,7 +94,7 @@ func TestFiveHundredPartitions(t *testing.T) {
 	p := onEmbedded(t)
 	p.create(t, 500)
 	page := p.open(t)
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
 	go func() {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()

@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A place is where a test runs: a cluster, a board of it, and names of its own.
@@ -36,7 +36,7 @@ var (
 	apacheErr  error
 )
 
-func TestMain(m *testing.M) { lab.Main(m, stopBrowser, closeApache) }
+func TestMain(m *testing.M) { testkit.Main(m, stopBrowser, closeApache) }
 
 // onEachCluster runs a test on a cluster of its own inside this process, and on
 // Apache Kafka, one test after the other.
@@ -161,15 +161,15 @@ func (p *place) startAll(t testing.TB) {
 // create creates the topic of the place.
 func (p *place) create(t testing.TB, partitions int32) {
 	t.Helper()
-	if _, err := kadm.NewClient(lab.Client(t, p.addrs)).CreateTopic(lab.Deadline(t), partitions, -1, nil, p.topic); err != nil {
+	if _, err := kadm.NewClient(testkit.Client(t, p.addrs)).CreateTopic(testkit.Deadline(t), partitions, -1, nil, p.topic); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // run builds a program of a chapter for the place, and starts it.
-func (p *place) run(t testing.TB, folder string) *lab.Process {
+func (p *place) run(t testing.TB, folder string) *testkit.Process {
 	t.Helper()
-	return lab.Start(t, lab.Build(t, folder, lab.On(p.addrs, p.topic, p.group)))
+	return testkit.Start(t, testkit.Build(t, folder, testkit.On(p.addrs, p.topic, p.group)))
 }
 
 // open opens the page of a topic.
@@ -185,8 +185,8 @@ func (p *place) open(t testing.TB, options ...string) *tab {
 // write writes records, and waits until all are acknowledged.
 func (p *place) write(t testing.TB, records ...*kgo.Record) {
 	t.Helper()
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic))
-	if err := client.ProduceSync(lab.Deadline(t), records...).FirstErr(); err != nil {
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic))
+	if err := client.ProduceSync(testkit.Deadline(t), records...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -203,7 +203,7 @@ func numbered(n int) []*kgo.Record {
 // leaders returns the leader of each partition of the topic, as another client sees it.
 func (p *place) leaders(t testing.TB) []int32 {
 	t.Helper()
-	m, err := kadm.NewClient(lab.Client(t, p.addrs)).Metadata(lab.Deadline(t), p.topic)
+	m, err := kadm.NewClient(testkit.Client(t, p.addrs)).Metadata(testkit.Deadline(t), p.topic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func (p *place) awaitCommits(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(long); ; time.Sleep(50 * time.Millisecond) {
 		left := int64(0)
-		committed := lab.Committed(t, p.addrs, p.group, p.topic)
+		committed := testkit.Committed(t, p.addrs, p.group, p.topic)
 		for partition, end := range p.ends(t) {
 			if end > 0 {
 				left += end - committed[partition]
@@ -237,7 +237,7 @@ func (p *place) awaitCommits(t testing.TB) {
 // ends returns where each partition of the topic ends.
 func (p *place) ends(t testing.TB) map[int32]int64 {
 	t.Helper()
-	listed, err := kadm.NewClient(lab.Client(t, p.addrs)).ListEndOffsets(lab.Deadline(t), p.topic)
+	listed, err := kadm.NewClient(testkit.Client(t, p.addrs)).ListEndOffsets(testkit.Deadline(t), p.topic)
 	if err == nil {
 		err = listed.Error()
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // The command of chapter 0 serves the board, alone, with a program, and for a
@@ -17,7 +17,7 @@ import (
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	findChromium(t)
-	addrs := lab.FreeAddrs(t)
+	addrs := testkit.FreeAddrs(t)
 	var ports []string
 	for _, addr := range addrs {
 		_, port, err := net.SplitHostPort(addr)
@@ -26,17 +26,17 @@ func TestCommand(t *testing.T) {
 		}
 		ports = append(ports, port)
 	}
-	command := lab.Build(t, "00-cluster", lab.Constants{
+	command := testkit.Build(t, "00-cluster", testkit.Constants{
 		"ports": fmt.Sprintf("[embedded.Brokers]int{%s}", strings.Join(ports, ", ")), "boardPort": "0",
 	})
-	program := lab.Overlay(t, map[string]lab.Constants{"03-together": lab.On(addrs, "message-log", "my-group")})
-	start := func(args ...string) *lab.Process {
+	program := testkit.Overlay(t, map[string]testkit.Constants{"03-together": testkit.On(addrs, "message-log", "my-group")})
+	start := func(args ...string) *testkit.Process {
 		c := exec.Command(command, args...)
-		c.Dir = lab.Root(t)
+		c.Dir = testkit.Root(t)
 		c.Env = append(os.Environ(), "GOFLAGS=-overlay="+program)
-		return lab.StartCommand(t, c)
+		return testkit.StartCommand(t, c)
 	}
-	address := func(p *lab.Process) string {
+	address := func(p *testkit.Process) string {
 		p.UntilLine("http://127.0.0.1:")
 		return regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.Output())
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 var figures = flag.Bool("figures", false, "measure the figures of the board, which takes about five minutes")
@@ -72,11 +72,11 @@ func figureLatency(t *testing.T, p *place) {
 	    }
 	  }).observe(document.querySelector("#lanes"), { childList: true, subtree: true });
 	})()`, new(any))
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerLinger(0))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerLinger(0))
 	acknowledged := make(map[string]float64)
 	for i := range 200 {
 		r := kgo.KeyStringRecord(fmt.Sprint(i), "value")
-		if err := client.ProduceSync(lab.Deadline(t), r).FirstErr(); err != nil {
+		if err := client.ProduceSync(testkit.Deadline(t), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 		acknowledged[fmt.Sprintf("%d/%d", r.Partition, r.Offset)] = float64(time.Now().UnixMicro()) / 1000
@@ -101,10 +101,10 @@ func figureLatency(t *testing.T, p *place) {
 }
 
 // watching starts 00-cluster -watch as a process, and returns it and its address.
-func (p *place) watching(t *testing.T) (*lab.Process, string) {
+func (p *place) watching(t *testing.T) (*testkit.Process, string) {
 	t.Helper()
-	path := lab.Build(t, "00-cluster", lab.Constants{"topic": strconv.Quote(p.topic)})
-	process := lab.Start(t, path, append([]string{"-board", "0", "-watch"}, p.addrs...)...)
+	path := testkit.Build(t, "00-cluster", testkit.Constants{"topic": strconv.Quote(p.topic)})
+	process := testkit.Start(t, path, append([]string{"-board", "0", "-watch"}, p.addrs...)...)
 	process.UntilLine("Ctrl-C ends the board")
 	address := regexp.MustCompile(`http://\S+`).FindString(process.Output())
 	return process, address
@@ -129,7 +129,7 @@ func figureIdle(t *testing.T) {
 	nothing := processor(t, process.PID()) - before
 
 	ctx, cancel := context.WithCancel(t.Context())
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic))
 	go func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			client.Produce(ctx, kgo.KeyStringRecord(fmt.Sprintf("k%d", i), "value"), nil)
@@ -157,7 +157,7 @@ func figureMemory(t *testing.T) {
 	before := resident(t, process.PID())
 	var heap, heapAfter float64
 	page.eval(`performance.memory.usedJSHeapSize`, &heap)
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20000))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20000))
 	begin := time.Now()
 	for i := range 1_000_000 {
 		client.Produce(t.Context(), kgo.KeyStringRecord(strconv.Itoa(i%1000), "this is message"+strconv.Itoa(i)), nil)
@@ -185,7 +185,7 @@ func figureCost(t *testing.T) {
 	p := onEmbedded(t)
 	p.create(t, 3)
 	process, address := p.watching(t)
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20000), kgo.RequiredAcks(kgo.AllISRAcks()))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20000), kgo.RequiredAcks(kgo.AllISRAcks()))
 	const during = 1500 * time.Millisecond
 	produce := func() float64 {
 		n := 0

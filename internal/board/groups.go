@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"kafka-with-go/internal/groups"
+	"kafka-with-go/internal/cluster/groups"
 )
 
 const (

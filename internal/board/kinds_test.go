@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A group of the new protocol and a share group are shown as a classic one is,
@@ -20,7 +20,7 @@ func TestPageShowsEachKindOfGroup(t *testing.T) {
 		p.create(t, 1)
 		p.write(t, numbered(10)...)
 		classic, modern, share := p.group, p.group+"-new", p.group+"-share"
-		lab.ShareFromStart(t, p.addrs, share)
+		testkit.ShareFromStart(t, p.addrs, share)
 		p.consume(t, classic, 1, 0, p.topic)
 		p.consumeWith(t, modern, kgo.ConsumerGroup(modern), kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
 		p.consumeWith(t, share, kgo.ShareGroup(share))
@@ -54,7 +54,7 @@ func TestPageShowsEachKindOfGroup(t *testing.T) {
 // consumeWith adds a member to a group of any kind, which reads until the test ends.
 func (p *place) consumeWith(t testing.TB, clientID string, group ...kgo.Opt) {
 	t.Helper()
-	client := lab.Client(t, p.addrs, append(group,
+	client := testkit.Client(t, p.addrs, append(group,
 		kgo.ClientID(clientID),
 		kgo.ConsumeTopics(p.topic),
 		kgo.AutoCommitInterval(300*time.Millisecond),
@@ -75,10 +75,10 @@ func TestBeyondTheEndIsTold(t *testing.T) {
 	p.write(t, numbered(3)...)
 	page := p.open(t)
 	page.untilSeen("the records", func(s shown) bool { return records(s) == 3 })
-	adm := kadm.NewClient(lab.Client(t, p.addrs))
+	adm := kadm.NewClient(testkit.Client(t, p.addrs))
 	var beyond kadm.Offsets
 	beyond.AddOffset(p.topic, 1, 100, -1)
-	if err := adm.CommitAllOffsets(lab.Deadline(t), p.group, beyond); err != nil {
+	if err := adm.CommitAllOffsets(testkit.Deadline(t), p.group, beyond); err != nil {
 		t.Fatal(err)
 	}
 	const told = " stands beyond the end of partition 1: it may skip the records that come before offset 100."

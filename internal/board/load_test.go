@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // 400 WebSockets come at once: as many as there may be pages are served, the
@@ -83,7 +83,7 @@ func TestHeapStaysConstant(t *testing.T) {
 	p := onEmbedded(t)
 	p.create(t, 3)
 	page := p.open(t)
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20_000))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.MaxBufferedRecords(20_000))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan int)

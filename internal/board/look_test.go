@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // consume adds members to a group, which read and commit until the test ends.
@@ -22,7 +22,7 @@ func (p *place) consume(t testing.TB, group string, members int, pause time.Dura
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	for i := range members {
-		client := lab.Client(t, p.addrs, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topics...),
+		client := testkit.Client(t, p.addrs, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topics...),
 			kgo.ClientID(fmt.Sprintf("%s-%d", group, i+1)), kgo.AutoCommitInterval(300*time.Millisecond))
 		go func() {
 			for ctx.Err() == nil && !client.PollRecords(ctx, 4).IsClientClosed() {
@@ -251,9 +251,9 @@ func (p *place) crowd(t testing.TB) {
 		p.consume(t, fmt.Sprintf("group-%02d", g+1), 5, 0, p.topic)
 	}
 	for g := range 20 {
-		adm := kadm.NewClient(lab.Client(t, p.addrs))
+		adm := kadm.NewClient(testkit.Client(t, p.addrs))
 		for {
-			described, err := adm.DescribeGroups(lab.Deadline(t), fmt.Sprintf("group-%02d", g+1))
+			described, err := adm.DescribeGroups(testkit.Deadline(t), fmt.Sprintf("group-%02d", g+1))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // marked lists the cells of a class, by their keys.
@@ -150,13 +150,13 @@ func TestFindAKey(t *testing.T) {
 		page.eval(fmt.Sprintf(`(() => { const f = document.querySelector("#find"); f.value = %q; f.dispatchEvent(new Event("input")); })()`, key), new(any))
 		shownKey := shownKey([]byte(key))
 		page.until("the page has looked for "+key, fmt.Sprintf(`document.querySelector("#found-said").textContent.startsWith(%q)`,
-			fmt.Sprintf("Key %s belongs in partition %d.", shownKey, lab.Murmur2([]byte(key), 3))))
+			fmt.Sprintf("Key %s belongs in partition %d.", shownKey, testkit.Murmur2([]byte(key), 3))))
 		var said string
 		page.eval(`document.querySelector("#legend").innerText`, &said)
 		return said
 	}
 	for _, key := range []string{"7", "23", "ключ <b>", strings.Repeat("long", 30), "never-written"} {
-		home := lab.Murmur2([]byte(key), 3)
+		home := testkit.Murmur2([]byte(key), 3)
 		said := look(key)
 		if !strings.Contains(said, fmt.Sprintf("belongs in partition %d.", home)) {
 			t.Errorf("of key %s, which belongs in partition %d, the page says %q", key, home, said)
@@ -182,7 +182,7 @@ func TestFindAKey(t *testing.T) {
 	page.click("#add")
 	page.click("#add")
 	page.untilSeen("four partitions", func(s shown) bool { return len(s.Lanes) == 4 })
-	page.until("the key's partition is told anew", fmt.Sprintf(`document.querySelector("#found-said").textContent.startsWith("Key 7 belongs in partition %d.")`, lab.Murmur2([]byte("7"), 4)))
+	page.until("the key's partition is told anew", fmt.Sprintf(`document.querySelector("#found-said").textContent.startsWith("Key 7 belongs in partition %d.")`, testkit.Murmur2([]byte("7"), 4)))
 	page.do(chromedp.SendKeys(chromedp.CSS("#find"), "\x1b"))
 	page.until("Escape ends the search", `document.querySelector(".found, .home") === null && document.querySelector("#find").value === ""`)
 }
@@ -287,7 +287,7 @@ func TestReadableWhenFast(t *testing.T) {
 	p.write(t, numbered(60)...)
 	page := p.open(t)
 	page.untilSeen("the records", func(s shown) bool { return records(s) == 60 })
-	client := lab.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerLinger(0))
+	client := testkit.Client(t, p.addrs, kgo.DefaultProduceTopic(p.topic), kgo.ProducerLinger(0))
 	go func() {
 		tick := time.NewTicker(time.Second / 90)
 		defer tick.Stop()

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // requests counts what the board asks, by the kind of request.
@@ -142,7 +142,7 @@ func TestNewLeaderIsTheHeadline(t *testing.T) {
 		page := p.open(t)
 		page.untilSeen("the records", func(s shown) bool { return records(s) == 12 && len(s.Brokers) == 3 })
 		if p.apache != nil {
-			if err := p.apache.WaitInSync(lab.Deadline(t)); err != nil {
+			if err := p.apache.WaitInSync(testkit.Deadline(t)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -227,7 +227,7 @@ func TestBeyondTheEnd(t *testing.T) {
 		p.write(t, numbered(3)...)
 		beyond := make(kadm.Offsets)
 		beyond.Add(kadm.Offset{Topic: p.topic, Partition: 0, At: 100, LeaderEpoch: -1})
-		if err := kadm.NewClient(lab.Client(t, p.addrs)).CommitAllOffsets(lab.Deadline(t), p.group, beyond); err != nil {
+		if err := kadm.NewClient(testkit.Client(t, p.addrs)).CommitAllOffsets(testkit.Deadline(t), p.group, beyond); err != nil {
 			t.Fatal(err)
 		}
 		page := p.open(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // hostile are texts that anybody can write into a topic, to be shown as text.
@@ -114,7 +114,7 @@ func TestHostileRecords(t *testing.T) {
 				continue
 			}
 			inputs += 2
-			client := lab.Client(t, p.addrs, kgo.ConsumerGroup(text), kgo.ClientID(text), kgo.ConsumeTopics(p.topic))
+			client := testkit.Client(t, p.addrs, kgo.ConsumerGroup(text), kgo.ClientID(text), kgo.ConsumeTopics(p.topic))
 			polls.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				defer cancel()
@@ -321,7 +321,7 @@ func TestRefusedRequests(t *testing.T) {
 			sent++
 		}
 	}
-	if n := len(lab.ReadLog(t, p.addrs, p.topic)); n != sent || sent != 2 {
+	if n := len(testkit.ReadLog(t, p.addrs, p.topic)); n != sent || sent != 2 {
 		t.Errorf("%d records were written, %d requests were accepted, want 2", n, sent)
 	}
 	for id := 1; id <= 3; id++ {
@@ -502,7 +502,7 @@ func TestMurmur2(t *testing.T) {
 	for i := range 2000 {
 		key := []byte(strings.Repeat("é", i%7) + fmt.Sprint(i*i))
 		for _, n := range []int{1, 3, 7, 48} {
-			if got, want := int32(murmur2(key)%uint32(n)), lab.Murmur2(key, n); got != want {
+			if got, want := int32(murmur2(key)%uint32(n)), testkit.Murmur2(key, n); got != want {
 				t.Fatalf("key %q of %d partitions: %d, want %d", key, n, got, want)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // sizes are the windows in which the page has to be good: those of projectors,
@@ -46,7 +46,7 @@ func TestSizes(t *testing.T) {
 	t.Parallel()
 	p := onEmbedded(t)
 	p.create(t, 3)
-	adm := kadm.NewClient(lab.Client(t, p.addrs))
+	adm := kadm.NewClient(testkit.Client(t, p.addrs))
 	var many []*kgo.Record
 	for i := range 45_000 {
 		many = append(many, kgo.KeyStringRecord(fmt.Sprint(i%40), "x"))
@@ -56,7 +56,7 @@ func TestSizes(t *testing.T) {
 	for partition := range int32(3) {
 		behind.Add(kadm.Offset{Topic: p.topic, Partition: partition, At: 0, LeaderEpoch: -1})
 	}
-	if err := adm.CommitAllOffsets(lab.Deadline(t), "nobody", behind); err != nil {
+	if err := adm.CommitAllOffsets(testkit.Deadline(t), "nobody", behind); err != nil {
 		t.Fatal(err)
 	}
 	p.write(t, many...)

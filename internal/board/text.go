@@ -6,7 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"kafka-with-go/internal/legible"
+	"kafka-with-go/internal/terminal/legible"
 )
 
 // clean turns bytes that anybody may have written into text that can be shown.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"kafka-with-go/internal/groups"
+	"kafka-with-go/internal/cluster/groups"
 )
 
 // A view is what all pages that show one span have in common, as JSON, at one

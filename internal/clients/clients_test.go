@@ -14,8 +14,8 @@ import (
 
 	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/clients/kafkago"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // forEach runs a test for each client in each way.
@@ -25,7 +25,7 @@ func forEach(t *testing.T, test func(t *testing.T, c adapter.Client, config adap
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	adm := kadm.NewClient(lab.Client(t, cluster.Addrs()))
+	adm := kadm.NewClient(testkit.Client(t, cluster.Addrs()))
 	adapters := []adapter.Client{kafkago.Client{NewWriter: true}}
 	for _, c := range All() {
 		adapters = append(adapters, c.Client)
@@ -97,7 +97,7 @@ func TestAdapters(t *testing.T) {
 			where := make(map[string]int32)
 			for _, r := range written {
 				where[string(r.Key)] = r.Partition
-				if want := lab.Murmur2(r.Key, 3); config.Way == adapter.Matched && r.Partition != want {
+				if want := testkit.Murmur2(r.Key, 3); config.Way == adapter.Matched && r.Partition != want {
 					t.Errorf("key %s went to partition %d, want %d", r.Key, r.Partition, want)
 				}
 			}
@@ -127,7 +127,7 @@ func TestAdapters(t *testing.T) {
 			if got != n {
 				t.Fatalf("round %d: %d records were received, want %d", round, got, n)
 			}
-			members := lab.Members(t, config.Brokers, config.Group)
+			members := testkit.Members(t, config.Brokers, config.Group)
 			if len(members) != 0 {
 				t.Errorf("the group still has members: %v", members)
 			}
@@ -146,7 +146,7 @@ func TestHandleFails(t *testing.T) {
 			return // What the default way commits is its client's affair: the table of defaults shows it.
 		}
 		config.Topic += "-fails"
-		if _, err := kadm.NewClient(lab.Client(t, config.Brokers)).CreateTopic(t.Context(), 3, 1, nil, config.Topic); err != nil {
+		if _, err := kadm.NewClient(testkit.Client(t, config.Brokers)).CreateTopic(t.Context(), 3, 1, nil, config.Topic); err != nil {
 			t.Fatal(err)
 		}
 		write(t, c, config, 10)
@@ -174,7 +174,7 @@ func TestHandleFails(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for partition, offset := range lab.Committed(t, config.Brokers, config.Group, config.Topic) {
+		for partition, offset := range testkit.Committed(t, config.Brokers, config.Group, config.Topic) {
 			if offset > handled[partition] {
 				t.Errorf("partition %d: %d is committed, %d was handled", partition, offset, handled[partition])
 			}
@@ -213,7 +213,7 @@ func TestRegistry(t *testing.T) {
 		}
 		for _, folders := range c.Programs {
 			for _, folder := range folders {
-				path := filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go")
+				path := filepath.Join(testkit.Root(t), filepath.FromSlash(folder), "main.go")
 				if _, err := os.Stat(path); err != nil {
 					t.Errorf("a program of %s: %v", c.Name(), err)
 				}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // An apacheKafka is the cluster of Apache Kafka that the tests of this package
@@ -61,7 +61,7 @@ func closeApache() error {
 // more than the cluster promises: until every replica is in sync.
 func (k apacheKafka) StopBroker(id int) error {
 	if k.allRun() {
-		if err := k.WaitInSync(lab.Deadline(k.t)); err != nil {
+		if err := k.WaitInSync(testkit.Deadline(k.t)); err != nil {
 			return err
 		}
 	}

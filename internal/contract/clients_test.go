@@ -17,7 +17,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // confluent is the one program that needs a C compiler.
@@ -57,11 +57,11 @@ func TestWithoutC(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "program.exe")
 	build := exec.Command("go", "build", "-o", path, "./"+confluent)
-	build.Dir, build.Env = lab.Root(t), append(os.Environ(), "CGO_ENABLED=0")
+	build.Dir, build.Env = testkit.Root(t), append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	process := lab.Start(t, path)
+	process := testkit.Start(t, path)
 	if status := process.Wait(); status != 1 {
 		t.Errorf("exit status %d, want 1", status)
 	}
@@ -74,7 +74,7 @@ func TestWithoutC(t *testing.T) {
 // between returns the part of a program from one text to the next other one.
 func between(t *testing.T, folder, from, to string) string {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go"))
+	source, err := os.ReadFile(filepath.Join(testkit.Root(t), filepath.FromSlash(folder), "main.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestOwnGroups(t *testing.T) {
 func TestPlainLines(t *testing.T) {
 	t.Parallel()
 	for _, folder := range programs {
-		source, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "main.go"))
+		source, err := os.ReadFile(filepath.Join(testkit.Root(t), filepath.FromSlash(folder), "main.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestPlainLines(t *testing.T) {
 func TestCtrlCWithoutBrokers(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(20, "received: ")
 		for id := 1; id <= 3; id++ {
 			p.stop(t, id)
@@ -178,12 +178,12 @@ func TestCtrlCWithoutBrokers(t *testing.T) {
 		if took > 12*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		written := len(lab.Written(process.Lines()))
+		written := len(testkit.Written(process.Lines()))
 		if undone := fmt.Sprintf("record %d may or may not have been written", written); !hasLine(process, undone) {
 			t.Errorf("it didn't say %q", undone)
 		}
 		last := process.Lines()[len(process.Lines())-1].Text
-		counted, ok := lab.Counted(last, "written")
+		counted, ok := testkit.Counted(last, "written")
 		if status != 0 || !ok || counted != written {
 			t.Errorf("exit status %d, want 0; the last line is %q, and %d records were written", status, last, written)
 		}
@@ -198,11 +198,11 @@ func TestTable(t *testing.T) {
 		path := p.build(t, "04-comparison/goka")
 		times := make(map[string]int64)
 		for range 2 {
-			process := lab.Start(t, path)
+			process := testkit.Start(t, path)
 			process.UntilMore(30, "received: ")
 			p.checkCtrlC(t, process)
 			p.checkCommitted(t, process)
-			for _, r := range lab.Received(process.Lines()) {
+			for _, r := range testkit.Received(process.Lines()) {
 				times[strconv.Itoa(r.Number)]++
 			}
 			if line := fmt.Sprintf("counted:   key 0, %d times\n", times["0"]); !strings.Contains(process.Output(), line) {
@@ -212,7 +212,7 @@ func TestTable(t *testing.T) {
 
 		table := p.group + "-table"
 		counted, last := make(map[string]int64), make(map[string]int64)
-		for place, r := range lab.ReadLog(t, p.Addrs(), table) {
+		for place, r := range testkit.ReadLog(t, p.Addrs(), table) {
 			if at, ok := last[string(r.Key)]; ok && at > place.Offset {
 				continue
 			}
@@ -222,15 +222,15 @@ func TestTable(t *testing.T) {
 				t.Fatalf("the table holds %s=%q: %v", r.Key, r.Value, err)
 			}
 			counted[string(r.Key)] = n
-			if want := lab.Murmur2(r.Key, 3); place.Partition != want {
+			if want := testkit.Murmur2(r.Key, 3); place.Partition != want {
 				t.Errorf("key %s of the table lies in partition %d, want %d as in the topic", r.Key, place.Partition, want)
 			}
 		}
 		if !maps.Equal(counted, times) {
 			t.Errorf("the table says %v, received were %v", counted, times)
 		}
-		admin := kadm.NewClient(lab.Client(t, p.Addrs()))
-		configs, err := admin.DescribeTopicConfigs(lab.Deadline(t), table)
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+		configs, err := admin.DescribeTopicConfigs(testkit.Deadline(t), table)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestTable(t *testing.T) {
 				t.Errorf("cleanup.policy of the table is %s, want compact", *c.Value)
 			}
 		}
-		topics, err := admin.Metadata(lab.Deadline(t), table)
+		topics, err := admin.Metadata(testkit.Deadline(t), table)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/embedded"
 )
 
 // A cluster is what a test needs of one.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // programs are those that create a topic, produce and consume in one main, and promise
@@ -77,7 +77,7 @@ func forEachProgram(t *testing.T, test func(t *testing.T, folder string, p place
 func (p place) build(t *testing.T, folder string) string {
 	t.Helper()
 	canBuild(t, folder)
-	return lab.Build(t, folder, lab.On(p.Addrs(), p.topic, p.group))
+	return testkit.Build(t, folder, testkit.On(p.Addrs(), p.topic, p.group))
 }
 
 // withGroup is the same place for another group.
@@ -88,15 +88,15 @@ func (p place) withGroup(group string) place {
 
 // hasReceivedAll waits until the processes together have received all that is
 // in the log of the topic.
-func (p place) hasReceivedAll(t *testing.T, processes ...*lab.Process) {
+func (p place) hasReceivedAll(t *testing.T, processes ...*testkit.Process) {
 	t.Helper()
-	log := lab.ReadLog(t, p.Addrs(), p.topic)
+	log := testkit.ReadLog(t, p.Addrs(), p.topic)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		var received [][]lab.Printed
+		var received [][]testkit.Printed
 		for _, process := range processes {
-			received = append(received, lab.Received(process.Lines()))
+			received = append(received, testkit.Received(process.Lines()))
 		}
-		missing := lab.Missing(log, received...)
+		missing := testkit.Missing(log, received...)
 		if missing == nil {
 			return
 		}
@@ -108,28 +108,28 @@ func (p place) hasReceivedAll(t *testing.T, processes ...*lab.Process) {
 
 // checkWritten fails the test unless every acknowledged record lies where the
 // program said, in the partition that its key belongs to.
-func (p place) checkWritten(t *testing.T, process *lab.Process) {
+func (p place) checkWritten(t *testing.T, process *testkit.Process) {
 	t.Helper()
-	log := lab.ReadLog(t, p.Addrs(), p.topic)
-	for _, w := range lab.Written(process.Lines()) {
+	log := testkit.ReadLog(t, p.Addrs(), p.topic)
+	for _, w := range testkit.Written(process.Lines()) {
 		r := log[w.Place()]
 		switch {
 		case r == nil:
 			t.Errorf("record %d was acknowledged, and is not in the log", w.Number)
 		case string(r.Key) != fmt.Sprint(w.Number) || string(r.Value) != fmt.Sprintf("this is message%d", w.Number):
 			t.Errorf("at partition %d, offset %d lies %s=%s, not record %d", w.Partition, w.Offset, r.Key, r.Value, w.Number)
-		case w.Partition != lab.Murmur2(r.Key, 3):
-			t.Errorf("key %s lies in partition %d, murmur2 says %d", r.Key, w.Partition, lab.Murmur2(r.Key, 3))
+		case w.Partition != testkit.Murmur2(r.Key, 3):
+			t.Errorf("key %s lies in partition %d, murmur2 says %d", r.Key, w.Partition, testkit.Murmur2(r.Key, 3))
 		}
 	}
 }
 
 // checkOrder fails the test unless the numbers in each partition of the log
 // rise, repeated records aside, and the process received each partition in order.
-func checkOrder(t *testing.T, process *lab.Process) {
+func checkOrder(t *testing.T, process *testkit.Process) {
 	t.Helper()
 	next := make(map[int32]int64)
-	for _, r := range lab.Received(process.Lines()) {
+	for _, r := range testkit.Received(process.Lines()) {
 		if r.Offset < next[r.Partition] {
 			t.Errorf("partition %d: offset %d came after offset %d", r.Partition, r.Offset, next[r.Partition]-1)
 		}
@@ -138,7 +138,7 @@ func checkOrder(t *testing.T, process *lab.Process) {
 }
 
 // checkCtrlC interrupts a process and fails the test unless it ends as promised.
-func (p place) checkCtrlC(t *testing.T, process *lab.Process) {
+func (p place) checkCtrlC(t *testing.T, process *testkit.Process) {
 	t.Helper()
 	process.Interrupt()
 	if status := process.Wait(); status != 0 {
@@ -146,18 +146,18 @@ func (p place) checkCtrlC(t *testing.T, process *lab.Process) {
 	}
 	lines := process.Lines()
 	last := lines[len(lines)-1].Text
-	if count, ok := lab.Counted(last, "written"); ok && count != len(lab.Written(lines)) {
-		t.Errorf("the last line is %q, and %d records were written", last, len(lab.Written(lines)))
+	if count, ok := testkit.Counted(last, "written"); ok && count != len(testkit.Written(lines)) {
+		t.Errorf("the last line is %q, and %d records were written", last, len(testkit.Written(lines)))
 	}
-	count, consumes := lab.Counted(last, "received")
-	if consumes && count != len(lab.Received(lines)) {
-		t.Errorf("the last line is %q, and %d records were received", last, len(lab.Received(lines)))
+	count, consumes := testkit.Counted(last, "received")
+	if consumes && count != len(testkit.Received(lines)) {
+		t.Errorf("the last line is %q, and %d records were received", last, len(testkit.Received(lines)))
 	}
 	if !strings.HasPrefix(last, "stopped: ") {
 		t.Errorf("the last line is %q, and doesn't say how many records there were", last)
 	}
 	// Nobody waits for a session to time out: the group is empty at once.
-	if members := lab.Members(t, p.Addrs(), p.group); consumes && len(members) != 0 {
+	if members := testkit.Members(t, p.Addrs(), p.group); consumes && len(members) != 0 {
 		t.Errorf("the group still has %d members after Ctrl-C", len(members))
 	}
 }
@@ -169,14 +169,14 @@ func TestFlow(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
 		path := p.build(t, folder)
-		first := lab.Start(t, path)
+		first := testkit.Start(t, path)
 		first.UntilMore(30, "received: ")
 		p.checkCtrlC(t, first)
 		p.checkWritten(t, first)
 		checkOrder(t, first)
 		p.checkCommitted(t, first)
 
-		topic, err := kadm.NewClient(lab.Client(t, p.Addrs())).Metadata(t.Context(), p.topic)
+		topic, err := kadm.NewClient(testkit.Client(t, p.Addrs())).Metadata(t.Context(), p.topic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,16 +189,16 @@ func TestFlow(t *testing.T) {
 			t.Errorf("the topic has %d partitions, want 3", n)
 		}
 
-		second := lab.Start(t, path)
+		second := testkit.Start(t, path)
 		second.UntilMore(30, "received: ")
 		p.checkCtrlC(t, second)
 		p.checkWritten(t, second)
 		checkOrder(t, second)
-		if n := lab.Repeated(lab.Received(first.Lines()), lab.Received(second.Lines())); n != 0 {
+		if n := testkit.Repeated(testkit.Received(first.Lines()), testkit.Received(second.Lines())); n != 0 {
 			t.Errorf("%d records came again after an orderly end", n)
 		}
 		where := make(map[int]int32)
-		for _, w := range slices.Concat(lab.Written(first.Lines()), lab.Written(second.Lines())) {
+		for _, w := range slices.Concat(testkit.Written(first.Lines()), testkit.Written(second.Lines())) {
 			if before, ok := where[w.Number]; ok && before != w.Partition {
 				t.Errorf("key %d went to partition %d, then to %d", w.Number, before, w.Partition)
 			}
@@ -209,13 +209,13 @@ func TestFlow(t *testing.T) {
 
 // checkCommitted fails the test unless the group has committed just what the
 // process worked on.
-func (p place) checkCommitted(t *testing.T, process *lab.Process) {
+func (p place) checkCommitted(t *testing.T, process *testkit.Process) {
 	t.Helper()
 	want := make(map[int32]int64)
-	for _, r := range lab.Received(process.Lines()) {
+	for _, r := range testkit.Received(process.Lines()) {
 		want[r.Partition] = max(want[r.Partition], r.Offset+1)
 	}
-	committed := lab.Committed(t, p.Addrs(), p.group, p.topic)
+	committed := testkit.Committed(t, p.Addrs(), p.group, p.topic)
 	for partition := range int32(3) {
 		if got := max(committed[partition], 0); got != want[partition] {
 			t.Errorf("partition %d: offset %d is committed, and %d comes after the last record worked on", partition, got, want[partition])
@@ -230,14 +230,14 @@ func TestProducerAndConsumer(t *testing.T) {
 		t.Run(order[0]+" first", func(t *testing.T) {
 			t.Parallel()
 			onEachCluster(t, func(t *testing.T, p place) {
-				processes := make(map[string]*lab.Process)
+				processes := make(map[string]*testkit.Process)
 				for i, folder := range order {
-					processes[folder] = lab.Start(t, p.build(t, folder))
+					processes[folder] = testkit.Start(t, p.build(t, folder))
 					switch {
 					case i == 0 && folder == "01-producer":
 						processes[folder].UntilMore(10, "writes: ")
 					case i == 0:
-						lab.UntilMembers(t, p.Addrs(), p.group, 3)
+						testkit.UntilMembers(t, p.Addrs(), p.group, 3)
 					}
 				}
 				producer, consumer := processes["01-producer"], processes["02-consumer"]
@@ -258,7 +258,7 @@ func TestProducerAndConsumer(t *testing.T) {
 func TestBrokerKilled(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(20, "received: ")
 		brokers := []int{1, 2, 3}
 		if p.apache && folder != "03-together" {
@@ -284,7 +284,7 @@ func TestBrokerKilled(t *testing.T) {
 		p.checkCtrlC(t, process)
 		p.checkWritten(t, process)
 		t.Logf("%d brokers killed: %d records acknowledged, none lost, %d received twice",
-			len(brokers), len(lab.Written(process.Lines())), lab.Repeated(lab.Received(process.Lines())))
+			len(brokers), len(testkit.Written(process.Lines())), testkit.Repeated(testkit.Received(process.Lines())))
 	})
 }
 
@@ -293,7 +293,7 @@ func TestBrokerKilled(t *testing.T) {
 func TestAllBrokersKilled(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(20, "received: ")
 		for id := 1; id <= 3; id++ {
 			p.stop(t, id)
@@ -318,13 +318,13 @@ func TestConsumerKilled(t *testing.T) {
 	t.Parallel()
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
 		path := p.build(t, folder)
-		first := lab.Start(t, path)
+		first := testkit.Start(t, path)
 		first.UntilMore(25, "received: ")
 		first.Kill()
 		first.Wait()
-		for partition, committed := range lab.Committed(t, p.Addrs(), p.group, p.topic) {
+		for partition, committed := range testkit.Committed(t, p.Addrs(), p.group, p.topic) {
 			var worked int64
-			for _, r := range lab.Received(first.Lines()) {
+			for _, r := range testkit.Received(first.Lines()) {
 				if r.Partition == partition {
 					worked = max(worked, r.Offset+1)
 				}
@@ -333,13 +333,13 @@ func TestConsumerKilled(t *testing.T) {
 				t.Errorf("partition %d: %d is committed, but only the records before %d were worked on", partition, committed, worked)
 			}
 		}
-		second := lab.Start(t, path)
+		second := testkit.Start(t, path)
 		second.UntilMore(25, "received: ")
 		p.hasReceivedAll(t, first, second)
 		p.checkCtrlC(t, second)
 		p.checkWritten(t, second)
 		t.Logf("killed in the middle: none lost, %d received twice",
-			lab.Repeated(lab.Received(first.Lines()), lab.Received(second.Lines())))
+			testkit.Repeated(testkit.Received(first.Lines()), testkit.Received(second.Lines())))
 	})
 }
 
@@ -349,36 +349,36 @@ func TestGroups(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		path := p.build(t, "02-consumer")
-		var members []*lab.Process
+		var members []*testkit.Process
 		for range 4 {
-			members = append(members, lab.Start(t, path))
+			members = append(members, testkit.Start(t, path))
 		}
-		lab.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1) // Three partitions: one of four is idle.
-		producer := lab.Start(t, p.build(t, "01-producer"))
+		testkit.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1) // Three partitions: one of four is idle.
+		producer := testkit.Start(t, p.build(t, "01-producer"))
 		producer.UntilMore(60, "writes: ")
 		p.checkCtrlC(t, producer)
 		p.hasReceivedAll(t, members...)
-		var received [][]lab.Printed
+		var received [][]testkit.Printed
 		busy := 0
 		for _, m := range members {
-			if r := lab.Received(m.Lines()); r != nil {
+			if r := testkit.Received(m.Lines()); r != nil {
 				received = append(received, r)
 				busy++
 			}
 		}
-		if n := lab.Repeated(received...); n != 0 || busy != 3 {
+		if n := testkit.Repeated(received...); n != 0 || busy != 3 {
 			t.Errorf("%d records were handled twice, %d members were busy; want 0 and 3", n, busy)
 		}
 
 		// One leaves: the idle one takes over its partition.
 		members[0].Interrupt()
 		members[0].Wait()
-		lab.UntilMembers(t, p.Addrs(), p.group, 1, 1, 1)
+		testkit.UntilMembers(t, p.Addrs(), p.group, 1, 1, 1)
 
 		other := p.withGroup(p.group + "-other")
-		second := lab.Start(t, other.build(t, "02-consumer"))
+		second := testkit.Start(t, other.build(t, "02-consumer"))
 		other.hasReceivedAll(t, second)
-		if got, want := len(lab.Received(second.Lines())), len(lab.ReadLog(t, p.Addrs(), p.topic)); got != want {
+		if got, want := len(testkit.Received(second.Lines())), len(testkit.ReadLog(t, p.Addrs(), p.topic)); got != want {
 			t.Errorf("the second group received %d records, want %d", got, want)
 		}
 	})
@@ -388,13 +388,13 @@ func TestGroups(t *testing.T) {
 func TestPartitionsAdded(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
-		consumer := lab.Start(t, p.build(t, "02-consumer"))
-		lab.UntilMembers(t, p.Addrs(), p.group, 3)
-		if _, err := kadm.NewClient(lab.Client(t, p.Addrs())).CreatePartitions(t.Context(), 3, p.topic); err != nil {
+		consumer := testkit.Start(t, p.build(t, "02-consumer"))
+		testkit.UntilMembers(t, p.Addrs(), p.group, 3)
+		if _, err := kadm.NewClient(testkit.Client(t, p.Addrs())).CreatePartitions(t.Context(), 3, p.topic); err != nil {
 			t.Fatal(err)
 		}
-		lab.UntilMembers(t, p.Addrs(), p.group, 6)
-		producer := lab.Start(t, p.build(t, "01-producer"))
+		testkit.UntilMembers(t, p.Addrs(), p.group, 6)
+		producer := testkit.Start(t, p.build(t, "01-producer"))
 		producer.UntilMore(40, "writes: ")
 		producer.Interrupt()
 		producer.Wait()
@@ -409,8 +409,8 @@ func TestNoCluster(t *testing.T) {
 		t.Run(strings.ReplaceAll(folder, "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			canBuild(t, folder)
-			addrs := lab.FreeAddrs(t)
-			process := lab.Start(t, lab.Build(t, folder, lab.On(addrs, "topic", "group")))
+			addrs := testkit.FreeAddrs(t)
+			process := testkit.Start(t, testkit.Build(t, folder, testkit.On(addrs, "topic", "group")))
 			if status := process.Wait(); status != 1 {
 				t.Errorf("exit status %d, want 1", status)
 			}
@@ -421,7 +421,7 @@ func TestNoCluster(t *testing.T) {
 			}
 
 			// Ctrl-C while it still looks for a cluster is an orderly end.
-			process = lab.Start(t, lab.Build(t, folder, lab.On(addrs, "topic", "group")))
+			process = testkit.Start(t, testkit.Build(t, folder, testkit.On(addrs, "topic", "group")))
 			time.Sleep(time.Second) // There is nothing to wait for: it prints nothing yet.
 			process.Interrupt()
 			if status := process.Wait(); status != 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // Where the two clusters differ, the README says so. While a broker is away,
@@ -19,10 +19,10 @@ func TestTopicWhileABrokerIsAway(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		p.stop(t, 3)
-		ctx := lab.Deadline(t)
+		ctx := testkit.Deadline(t)
 		var err error
 		for ctx.Err() == nil {
-			_, err = kadm.NewClient(lab.Client(t, p.Addrs()[:2])).CreateTopic(ctx, 3, 3, nil, p.topic)
+			_, err = kadm.NewClient(testkit.Client(t, p.Addrs()[:2])).CreateTopic(ctx, 3, 3, nil, p.topic)
 			if err == nil || errors.As(err, new(*kerr.Error)) && !kerr.IsRetriable(err) {
 				break
 			}
@@ -43,7 +43,7 @@ func TestSecondCtrlC(t *testing.T) {
 			t.Parallel()
 			c := apacheCluster(t)
 			p := newPlace(c, true)
-			process := lab.Start(t, p.build(t, folder))
+			process := testkit.Start(t, p.build(t, folder))
 			process.UntilMore(10, "received: ")
 			for id := 1; id <= 3; id++ {
 				if err := c.(apacheKafka).Pause(id); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // flows are the programs of chapter 4.
@@ -48,11 +48,11 @@ func TestFlowsSayWhatTheyCreate(t *testing.T) {
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
 		binary := p.build(t, folder)
 		created := "created the topic " + p.topic + ": it is new"
-		first := lab.Start(t, binary)
+		first := testkit.Start(t, binary)
 		first.UntilLine(created)
 		first.Interrupt()
 		first.Wait()
-		second := lab.Start(t, binary)
+		second := testkit.Start(t, binary)
 		second.UntilLine("writes: ")
 		second.Interrupt()
 		second.Wait()
@@ -91,7 +91,7 @@ func TestFlowsTellTheAnswer(t *testing.T) {
 			t.Parallel()
 			forEachFlow(t, func(t *testing.T, folder string) {
 				p := fake(t, test.brokers, int16(kmsg.CreateTopics), test.code, test.silent)
-				process := lab.Start(t, p.build(t, folder))
+				process := testkit.Start(t, p.build(t, folder))
 				if status := process.Wait(); status != 1 {
 					t.Errorf("exit status %d, want 1", status)
 				}
@@ -119,11 +119,11 @@ func TestFlowsEndAtARefusedWrite(t *testing.T) {
 	t.Parallel()
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
 		tooSmall := "20"
-		admin := kadm.NewClient(lab.Client(t, p.Addrs()))
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
 		if _, err := admin.CreateTopic(t.Context(), 3, 3, map[string]*string{"max.message.bytes": &tooSmall}, p.topic); err != nil {
 			t.Fatal(err)
 		}
-		lines := failed(t, lab.Start(t, p.build(t, folder)))
+		lines := failed(t, testkit.Start(t, p.build(t, folder)))
 		last := strings.ToLower(lines[len(lines)-1])
 		if !strings.Contains(last, "error: writing record 0: ") || !strings.Contains(last, "large") {
 			t.Errorf("the last line is %q", last)
@@ -136,7 +136,7 @@ func TestFlowsEndAtARefusedGroup(t *testing.T) {
 	t.Parallel()
 	forEachFlow(t, func(t *testing.T, folder string) {
 		p := fake(t, 3, int16(kmsg.JoinGroup), kerr.GroupAuthorizationFailed, false)
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		if status := process.Wait(); status != 1 {
 			t.Errorf("exit status %d, want 1", status)
 		}
@@ -154,13 +154,13 @@ func TestFlowsNameTheirMembers(t *testing.T) {
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
 		binary := p.build(t, folder)
 		const none = "none, so this member waits until another one leaves"
-		members := []*lab.Process{lab.Start(t, binary)}
+		members := []*testkit.Process{testkit.Start(t, binary)}
 		members[0].UntilLine("assigned partitions: 0, 1, 2")
 		for range 3 {
-			members = append(members, lab.Start(t, binary))
+			members = append(members, testkit.Start(t, binary))
 		}
-		lab.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1)
-		groups, err := kadm.NewClient(lab.Client(t, p.Addrs())).DescribeGroups(t.Context(), p.group)
+		testkit.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1)
+		groups, err := kadm.NewClient(testkit.Client(t, p.Addrs())).DescribeGroups(t.Context(), p.group)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestFlowsNameTheirMembers(t *testing.T) {
 				t.Errorf("the cluster has no member %s", name)
 				continue
 			}
-			m.Until("it says that it has "+has, func(lines []lab.Line) bool { return lastWith(lines, "assigned partitions: ") == has })
+			m.Until("it says that it has "+has, func(lines []testkit.Line) bool { return lastWith(lines, "assigned partitions: ") == has })
 		}
 		if !strings.Contains(members[0].Output(), "revoked partitions: ") {
 			t.Error("the first member doesn't say that partitions were taken from it")
@@ -197,14 +197,14 @@ func TestFlowsNameTheirMembers(t *testing.T) {
 				t.Errorf("exit status %d, want 0", status)
 			}
 		}
-		members[0].Until("it has all partitions again", func(lines []lab.Line) bool {
+		members[0].Until("it has all partitions again", func(lines []testkit.Line) bool {
 			return lastWith(lines, "assigned partitions: ") == "0, 1, 2"
 		})
 	})
 }
 
 // lastWith returns the rest of the last line with a prefix.
-func lastWith(lines []lab.Line, prefix string) (rest string) {
+func lastWith(lines []testkit.Line, prefix string) (rest string) {
 	for _, l := range lines {
 		if after, ok := strings.CutPrefix(l.Text, prefix); ok {
 			rest = after
@@ -220,7 +220,7 @@ func TestFlowsHangUp(t *testing.T) {
 	}
 	t.Parallel()
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(10, "received: ")
 		if err := exec.Command("kill", "-HUP", strconv.Itoa(process.PID())).Run(); err != nil {
 			t.Fatal(err)
@@ -228,7 +228,7 @@ func TestFlowsHangUp(t *testing.T) {
 		if status := process.Wait(); status != 0 || count(process.Output(), "stopped: ") != 1 {
 			t.Errorf("exit status %d, want 0 and the counts", status)
 		}
-		if members := lab.Members(t, p.Addrs(), p.group); len(members) != 0 {
+		if members := testkit.Members(t, p.Addrs(), p.group); len(members) != 0 {
 			t.Errorf("the group still has %d members", len(members))
 		}
 	})
@@ -241,7 +241,7 @@ func TestFlowsOnAFrozenCluster(t *testing.T) {
 	forEachFlow(t, func(t *testing.T, folder string) {
 		onFrozenClusters(t, func(t *testing.T, p place, freeze, thaw func()) {
 			binary := p.build(t, folder)
-			process := lab.Start(t, binary)
+			process := testkit.Start(t, binary)
 			process.UntilMore(5, "received: ")
 			freeze()
 			defer thaw() // For the next test, which has the same cluster of Apache Kafka.
@@ -256,7 +256,7 @@ func TestFlowsOnAFrozenCluster(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			for _, undone := range []string{
-				fmt.Sprintf("record %d may or may not have been written", len(lab.Written(process.Lines()))),
+				fmt.Sprintf("record %d may or may not have been written", len(testkit.Written(process.Lines()))),
 				"not left the group " + p.group + ": it notices in 10 s that this member is gone",
 			} {
 				if !hasLine(process, undone) {
@@ -269,7 +269,7 @@ func TestFlowsOnAFrozenCluster(t *testing.T) {
 			}
 
 			// So does a program that waits for the topic.
-			early := lab.Start(t, binary)
+			early := testkit.Start(t, binary)
 			early.UntilLine("waiting to create the topic " + p.topic + ": ")
 			early.Interrupt()
 			if status := early.Wait(); status != 0 || count(early.Output(), "stopped: 0 ") != 1 {
@@ -284,9 +284,9 @@ func TestFlowsOnAFrozenCluster(t *testing.T) {
 func TestFlowsBesideAnotherClient(t *testing.T) {
 	t.Parallel()
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
-		other := lab.Start(t, p.build(t, "02-consumer"))
+		other := testkit.Start(t, p.build(t, "02-consumer"))
 		other.UntilLine("assigned partitions: 0, 1, 2")
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(100, "writes: ")
 		process.Interrupt()
 		if status := process.Wait(); status != 0 || count(process.Output(), "stopped: ") != 1 {
@@ -298,11 +298,11 @@ func TestFlowsBesideAnotherClient(t *testing.T) {
 // recreate deletes the topic of a place, and creates it anew.
 func (p place) recreate(t *testing.T) {
 	t.Helper()
-	admin := kadm.NewClient(lab.Client(t, p.Addrs()))
-	if _, err := admin.DeleteTopics(lab.Deadline(t), p.topic); err != nil {
+	admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+	if _, err := admin.DeleteTopics(testkit.Deadline(t), p.topic); err != nil {
 		t.Fatal(err)
 	}
-	for ctx := lab.Deadline(t); ; time.Sleep(50 * time.Millisecond) {
+	for ctx := testkit.Deadline(t); ; time.Sleep(50 * time.Millisecond) {
 		_, err := admin.CreateTopic(ctx, 3, 3, nil, p.topic)
 		if err == nil {
 			return
@@ -315,25 +315,25 @@ func (p place) recreate(t *testing.T) {
 
 // skipped lets a program write and receive a while, and returns which records that then lie
 // in the log it doesn't receive after its first lines.
-func (p place) skipped(t *testing.T, process *lab.Process, lines int) []string {
+func (p place) skipped(t *testing.T, process *testkit.Process, lines int) []string {
 	t.Helper()
 	process.UntilMore(30, "writes: ")
 	process.UntilMore(30, "received: ")
-	log := lab.ReadLog(t, p.Addrs(), p.topic)
+	log := testkit.ReadLog(t, p.Addrs(), p.topic)
 	last := make(map[int32]int64)
 	for place := range log {
 		last[place.Partition] = max(last[place.Partition], place.Offset)
 	}
-	process.Until("it received the end of each partition", func(all []lab.Line) bool {
+	process.Until("it received the end of each partition", func(all []testkit.Line) bool {
 		missing := maps.Clone(last)
-		for _, r := range lab.Received(all[lines:]) {
+		for _, r := range testkit.Received(all[lines:]) {
 			if r.Offset >= last[r.Partition] {
 				delete(missing, r.Partition)
 			}
 		}
 		return len(missing) == 0
 	})
-	return lab.Missing(log, lab.Received(process.Lines()[lines:]))
+	return testkit.Missing(log, testkit.Received(process.Lines()[lines:]))
 }
 
 // The topic is deleted and created anew while a flow runs: it goes on. What each may leave out
@@ -341,9 +341,9 @@ func (p place) skipped(t *testing.T, process *lab.Process, lines int) []string {
 func TestTopicMadeAnew(t *testing.T) {
 	t.Parallel()
 	forEachFlowOnEachCluster(t, func(t *testing.T, folder string, p place) {
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(30, "received: ")
-		before := len(lab.Received(process.Lines()))
+		before := len(testkit.Received(process.Lines()))
 		after := len(process.Lines())
 		p.recreate(t)
 		if folder == confluent {
@@ -375,17 +375,17 @@ func TestClusterStartedAnew(t *testing.T) {
 	t.Parallel()
 	forEachFlow(t, func(t *testing.T, folder string) {
 		addrs, cluster := clusterProcess(t)
-		first := lab.Start(t, cluster)
+		first := testkit.Start(t, cluster)
 		first.UntilLine("Ctrl-C ends the cluster.")
 		p := newPlace(addresses(addrs), false)
 		p.topic = "message-log" // 00-cluster creates it at its start.
-		process := lab.Start(t, p.build(t, folder))
+		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(30, "received: ")
 		first.Interrupt()
 		first.Wait()
 		process.UntilLine("waiting to write ")
 		after := len(process.Lines())
-		second := lab.Start(t, cluster)
+		second := testkit.Start(t, cluster)
 		second.UntilLine("Ctrl-C ends the cluster.")
 		if skipped := p.skipped(t, process, after); skipped != nil {
 			t.Errorf("%d records of the new cluster never came: %v", len(skipped), skipped)
@@ -397,12 +397,12 @@ func TestClusterStartedAnew(t *testing.T) {
 // clusterProcess builds 00-cluster for ports of its own, and returns its addresses.
 func clusterProcess(t *testing.T) (addrs []string, binary string) {
 	t.Helper()
-	addrs = lab.FreeAddrs(t)
+	addrs = testkit.FreeAddrs(t)
 	var ports []string
 	for _, addr := range addrs {
 		ports = append(ports, addr[strings.LastIndex(addr, ":")+1:])
 	}
-	return addrs, lab.Build(t, "00-cluster", lab.Constants{
+	return addrs, testkit.Build(t, "00-cluster", testkit.Constants{
 		"ports":     "[embedded.Brokers]int{" + strings.Join(ports, ", ") + "}",
 		"boardPort": "0",
 	})

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // foreign is the folder into which .ci/run installs the clients of other languages.
@@ -24,7 +24,7 @@ func interpreter(t *testing.T, name, client string) (path, folder string) {
 	if err != nil {
 		t.Skipf("there is no %s on the PATH", name)
 	}
-	folder = filepath.Join(lab.Root(t), filepath.FromSlash(foreign), client)
+	folder = filepath.Join(testkit.Root(t), filepath.FromSlash(foreign), client)
 	if _, err := os.Stat(folder); err != nil {
 		t.Skipf("%s isn't there: .ci/run shows how to install it", foreign+"/"+client)
 	}
@@ -38,13 +38,13 @@ func TestOtherLanguages(t *testing.T) {
 		for language, command := range map[string]func(t *testing.T) *exec.Cmd{
 			"python": func(t *testing.T) *exec.Cmd {
 				path, folder := interpreter(t, "python3", "python")
-				command := exec.CommandContext(lab.Deadline(t), path, filepath.Join("foreign", "client.py"))
+				command := exec.CommandContext(testkit.Deadline(t), path, filepath.Join("foreign", "client.py"))
 				command.Env = append(os.Environ(), "PYTHONPATH="+folder)
 				return command
 			},
 			"node": func(t *testing.T) *exec.Cmd {
 				path, folder := interpreter(t, "node", "node_modules")
-				command := exec.CommandContext(lab.Deadline(t), path, filepath.Join("foreign", "client.js"))
+				command := exec.CommandContext(testkit.Deadline(t), path, filepath.Join("foreign", "client.js"))
 				command.Env = append(os.Environ(), "NODE_PATH="+folder)
 				return command
 			},

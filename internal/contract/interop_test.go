@@ -11,14 +11,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A runner is a program that runs, in a group of its own.
 type runner struct {
 	place
-	*lab.Process
+	*testkit.Process
 }
 
 // runAll starts every program that can be built here on one topic, each in a
@@ -32,9 +32,9 @@ func (p place) runAll(t *testing.T) map[string]runner {
 			continue
 		}
 		own := p.withGroup(p.group + "-" + path.Base(folder))
-		constants := lab.On(own.Addrs(), own.topic, own.group)
+		constants := testkit.On(own.Addrs(), own.topic, own.group)
 		constants["interval"] = "100 * time.Millisecond" // Each receives what all five write.
-		running[folder] = runner{own, lab.Start(t, lab.Build(t, folder, constants))}
+		running[folder] = runner{own, testkit.Start(t, testkit.Build(t, folder, constants))}
 	}
 	for _, r := range running {
 		r.UntilMore(20, "writes: ")
@@ -43,11 +43,11 @@ func (p place) runAll(t *testing.T) map[string]runner {
 }
 
 // untilReceived waits until a program has received all these records.
-func (r runner) untilReceived(t *testing.T, want map[lab.Place]*kgo.Record) {
+func (r runner) untilReceived(t *testing.T, want map[testkit.Place]*kgo.Record) {
 	t.Helper()
 	var missing []string
-	for ctx := lab.Deadline(t); ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-		if missing = lab.Missing(want, lab.Received(r.Lines())); missing == nil {
+	for ctx := testkit.Deadline(t); ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+		if missing = testkit.Missing(want, testkit.Received(r.Lines())); missing == nil {
 			return
 		}
 	}
@@ -72,11 +72,11 @@ func TestPairs(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		running := p.runAll(t)
-		log := lab.ReadLog(t, p.Addrs(), p.topic)
+		log := testkit.ReadLog(t, p.Addrs(), p.topic)
 		for _, writer := range programs {
-			wrote := make(map[lab.Place]*kgo.Record)
+			wrote := make(map[testkit.Place]*kgo.Record)
 			if w, ok := running[writer]; ok {
-				for _, printed := range lab.Written(w.Lines()) {
+				for _, printed := range testkit.Written(w.Lines()) {
 					if r := log[printed.Place()]; r != nil {
 						wrote[printed.Place()] = r
 					}
@@ -97,7 +97,7 @@ func TestPairs(t *testing.T) {
 
 		// A key is in one partition, whoever wrote it.
 		where := make(map[string]int32)
-		for _, r := range lab.ReadLog(t, p.Addrs(), p.topic) {
+		for _, r := range testkit.ReadLog(t, p.Addrs(), p.topic) {
 			if before, ok := where[string(r.Key)]; ok && before != r.Partition {
 				t.Errorf("key %s is in partition %d and in partition %d", r.Key, before, r.Partition)
 			}
@@ -120,7 +120,7 @@ func TestConsoleTools(t *testing.T) {
 		running := p.runAll(t)
 		tool := func(stdin, name string, args ...string) string {
 			var stderr strings.Builder
-			command := apache.Tool(lab.Deadline(t), name,
+			command := apache.Tool(testkit.Deadline(t), name,
 				append([]string{"--bootstrap-server", strings.Join(p.Addrs(), ","), "--topic", p.topic}, args...)...)
 			command.Stdin, command.Stderr = strings.NewReader(stdin), &stderr
 			output, err := command.Output()
@@ -136,11 +136,11 @@ func TestConsoleTools(t *testing.T) {
 			fmt.Fprintf(&typed, "%d:this is message%d\n", first+i, first+i)
 		}
 		tool(typed.String(), "kafka-console-producer.sh", "--reader-property", "parse.key=true", "--reader-property", "key.separator=:")
-		wrote := make(map[lab.Place]*kgo.Record)
-		for place, r := range lab.ReadLog(t, p.Addrs(), p.topic) {
+		wrote := make(map[testkit.Place]*kgo.Record)
+		for place, r := range testkit.ReadLog(t, p.Addrs(), p.topic) {
 			if i, err := strconv.Atoi(string(r.Key)); err == nil && i >= first {
 				wrote[place] = r
-				if want := lab.Murmur2(r.Key, 3); r.Partition != want {
+				if want := testkit.Murmur2(r.Key, 3); r.Partition != want {
 					t.Errorf("Java put key %s into partition %d, want %d", r.Key, r.Partition, want)
 				}
 			}
@@ -156,20 +156,20 @@ func TestConsoleTools(t *testing.T) {
 		}
 		stopAll(t, running)
 
-		log := lab.ReadLog(t, p.Addrs(), p.topic)
-		read := make(map[lab.Place]string)
+		log := testkit.ReadLog(t, p.Addrs(), p.topic)
+		read := make(map[testkit.Place]string)
 		output := tool("", "kafka-console-consumer.sh", "--from-beginning", "--max-messages", strconv.Itoa(len(log)),
 			"--formatter-property", "print.partition=true", "--formatter-property", "print.offset=true", "--formatter-property", "print.key=true")
 		for line := range strings.Lines(output) {
 			if m := consoleLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 				partition, _ := strconv.ParseInt(m[1], 10, 32) // The pattern lets only digits through.
 				offset, _ := strconv.ParseInt(m[2], 10, 64)
-				read[lab.Place{Partition: int32(partition), Offset: offset}] = m[3] + "=" + m[4]
+				read[testkit.Place{Partition: int32(partition), Offset: offset}] = m[3] + "=" + m[4]
 			}
 		}
 		for folder, r := range running {
 			t.Run(path.Base(folder)+" to console", func(t *testing.T) {
-				for _, w := range lab.Written(r.Lines()) {
+				for _, w := range testkit.Written(r.Lines()) {
 					if got, want := read[w.Place()], fmt.Sprintf("%d=this is message%d", w.Number, w.Number); got != want {
 						t.Errorf("partition %d, offset %d: the console consumer printed %q, want %q", w.Partition, w.Offset, got, want)
 					}

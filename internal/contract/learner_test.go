@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // learners are the programs of chapters 1 to 3, which use kafka-go.
@@ -51,7 +51,7 @@ func TestSameFunctions(t *testing.T) {
 	t.Parallel()
 	var files []string
 	for _, folder := range learners {
-		err := filepath.WalkDir(filepath.Join(lab.Root(t), folder), func(path string, d os.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(testkit.Root(t), folder), func(path string, d os.DirEntry, err error) error {
 			if err == nil && d.Name() == "main.go" {
 				files = append(files, path)
 			}
@@ -61,7 +61,7 @@ func TestSameFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	together := filepath.Join(lab.Root(t), "03-together", "main.go")
+	together := filepath.Join(testkit.Root(t), "03-together", "main.go")
 	same := func(file, name string) {
 		got, want := function(t, file, name), function(t, together, name)
 		// The program's own name is part of the member's.
@@ -81,8 +81,8 @@ func TestSameFunctions(t *testing.T) {
 	if creators < 6 {
 		t.Errorf("%d programs with createTopic were found, want six or more", creators)
 	}
-	producer := filepath.Join(lab.Root(t), "01-producer", "main.go")
-	consumer := filepath.Join(lab.Root(t), "02-consumer", "main.go")
+	producer := filepath.Join(testkit.Root(t), "01-producer", "main.go")
+	consumer := filepath.Join(testkit.Root(t), "02-consumer", "main.go")
 	for _, name := range []string{"main", "produce", "withGrace", "pause"} {
 		same(producer, name)
 	}
@@ -92,7 +92,7 @@ func TestSameFunctions(t *testing.T) {
 }
 
 // hasLine tells whether a process has printed this line.
-func hasLine(p *lab.Process, line string) bool {
+func hasLine(p *testkit.Process, line string) bool {
 	return slices.Contains(strings.Split(p.Output(), "\n"), line)
 }
 
@@ -102,12 +102,12 @@ func TestCreatedIsSaid(t *testing.T) {
 	forEachLearner(t, learners, func(t *testing.T, folder string, p place) {
 		path := p.build(t, folder)
 		created := "created the topic " + p.topic + ": it is new"
-		first := lab.Start(t, path)
+		first := testkit.Start(t, path)
 		first.UntilLine(created)
 		first.Interrupt()
 		first.Wait()
-		second := lab.Start(t, path)
-		second.Until("it has begun", func(lines []lab.Line) bool { return len(lines) > 0 })
+		second := testkit.Start(t, path)
+		second.Until("it has begun", func(lines []testkit.Line) bool { return len(lines) > 0 })
 		second.Interrupt()
 		second.Wait()
 		if hasLine(second, created) {
@@ -166,7 +166,7 @@ func (a addresses) StopBroker(int) error  { return errors.ErrUnsupported }
 func (a addresses) StartBroker(int) error { return errors.ErrUnsupported }
 
 // failed waits for a process that is to end with one error, and returns its lines.
-func failed(t *testing.T, process *lab.Process) (lines []string) {
+func failed(t *testing.T, process *testkit.Process) (lines []string) {
 	t.Helper()
 	if status := process.Wait(); status != 1 {
 		t.Errorf("exit status %d, want 1", status)
@@ -203,7 +203,7 @@ func TestAnswersToCreateTopic(t *testing.T) {
 			t.Run(test.name+" "+folder, func(t *testing.T) {
 				t.Parallel()
 				p := fake(t, test.brokers, int16(kmsg.CreateTopics), test.code, test.silent)
-				lines := failed(t, lab.Start(t, p.build(t, folder)))
+				lines := failed(t, testkit.Start(t, p.build(t, folder)))
 				last := lines[len(lines)-1]
 				for _, want := range []string{p.topic, test.want, test.advice} {
 					if !strings.Contains(last, want) {
@@ -226,7 +226,7 @@ func TestRefusedName(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, learners, func(t *testing.T, folder string, p place) {
 		p.topic = "my topic"
-		lines := failed(t, lab.Start(t, p.build(t, folder)))
+		lines := failed(t, testkit.Start(t, p.build(t, folder)))
 		if len(lines) != 1 || !strings.Contains(lines[0], "Invalid Topic") {
 			t.Errorf("it printed %q", lines)
 		}
@@ -238,11 +238,11 @@ func TestRefusedWrite(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, []string{"01-producer", "03-together"}, func(t *testing.T, folder string, p place) {
 		tooSmall := "20"
-		admin := kadm.NewClient(lab.Client(t, p.Addrs()))
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
 		if _, err := admin.CreateTopic(t.Context(), 3, 3, map[string]*string{"max.message.bytes": &tooSmall}, p.topic); err != nil {
 			t.Fatal(err)
 		}
-		lines := failed(t, lab.Start(t, p.build(t, folder)))
+		lines := failed(t, testkit.Start(t, p.build(t, folder)))
 		if last := lines[len(lines)-1]; !strings.Contains(last, "writing record 0: ") || !strings.Contains(last, "Message Size Too Large") {
 			t.Errorf("the last line is %q", last)
 		}
@@ -256,7 +256,7 @@ func TestRefusedGroup(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			p := fake(t, 3, int16(kmsg.JoinGroup), kerr.GroupAuthorizationFailed, false)
-			lines := failed(t, lab.Start(t, p.build(t, folder)))
+			lines := failed(t, testkit.Start(t, p.build(t, folder)))
 			if last := lines[len(lines)-1]; !strings.Contains(last, p.group) || !strings.Contains(last, "Group Authorization Failed") {
 				t.Errorf("the last line is %q", last)
 			}
@@ -270,12 +270,12 @@ func TestMembersAreNamed(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		path := p.build(t, "02-consumer")
-		var members []*lab.Process
+		var members []*testkit.Process
 		for range 4 {
-			members = append(members, lab.Start(t, path))
+			members = append(members, testkit.Start(t, path))
 		}
-		lab.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1)
-		groups, err := kadm.NewClient(lab.Client(t, p.Addrs())).DescribeGroups(t.Context(), p.group)
+		testkit.UntilMembers(t, p.Addrs(), p.group, 0, 1, 1, 1)
+		groups, err := kadm.NewClient(testkit.Client(t, p.Addrs())).DescribeGroups(t.Context(), p.group)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +307,7 @@ func TestMembersAreNamed(t *testing.T) {
 			m.Interrupt()
 			m.Wait()
 		}
-		members[0].Until("it has all partitions", func(lines []lab.Line) bool {
+		members[0].Until("it has all partitions", func(lines []testkit.Line) bool {
 			return strings.HasSuffix(lines[len(lines)-1].Text, "assigned partitions: 0, 1, 2")
 		})
 	})
@@ -318,18 +318,18 @@ func TestMembersAreNamed(t *testing.T) {
 func TestBeyondTheEnd(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, []string{"02-consumer", "03-together"}, func(t *testing.T, folder string, p place) {
-		admin := kadm.NewClient(lab.Client(t, p.Addrs()))
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
 		path := p.build(t, folder)
-		writer := lab.Start(t, p.build(t, "01-producer"))
+		writer := testkit.Start(t, p.build(t, "01-producer"))
 		writer.UntilMore(30, "writes: ")
 		writer.Interrupt()
 		writer.Wait()
-		process := lab.Start(t, path)
+		process := testkit.Start(t, path)
 		p.hasReceivedAll(t, process)
-		if _, err := admin.DeleteTopics(lab.Deadline(t), p.topic); err != nil {
+		if _, err := admin.DeleteTopics(testkit.Deadline(t), p.topic); err != nil {
 			t.Fatal(err)
 		}
-		for ctx := lab.Deadline(t); ; time.Sleep(50 * time.Millisecond) {
+		for ctx := testkit.Deadline(t); ; time.Sleep(50 * time.Millisecond) {
 			if _, err := admin.CreateTopic(ctx, 3, 3, nil, p.topic); err == nil {
 				break
 			} else if !errors.Is(err, kerr.TopicAlreadyExists) && !kerr.IsRetriable(err) {
@@ -340,9 +340,9 @@ func TestBeyondTheEnd(t *testing.T) {
 		process.Interrupt()
 		process.Wait()
 
-		again := lab.Start(t, path)
+		again := testkit.Start(t, path)
 		again.UntilLine("member ")
-		more := lab.Start(t, p.build(t, "01-producer"))
+		more := testkit.Start(t, p.build(t, "01-producer"))
 		more.UntilMore(10, "writes: ")
 		more.Interrupt()
 		more.Wait()
@@ -354,7 +354,7 @@ func TestBeyondTheEnd(t *testing.T) {
 func TestNotBeyondTheEnd(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
-		process := lab.Start(t, p.build(t, "03-together"))
+		process := testkit.Start(t, p.build(t, "03-together"))
 		process.UntilMore(20, "received: ")
 		for id := 1; id <= 3; id++ {
 			p.stop(t, id)
@@ -377,14 +377,14 @@ func TestHangUp(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, learners, func(t *testing.T, folder string, p place) {
 		if folder == "02-consumer" {
-			writer := lab.Start(t, p.build(t, "01-producer"))
+			writer := testkit.Start(t, p.build(t, "01-producer"))
 			writer.UntilMore(10, "writes: ")
 			writer.Interrupt()
 			writer.Wait()
 		}
-		process := lab.Start(t, p.build(t, folder))
-		process.Until("it writes or receives", func(lines []lab.Line) bool {
-			return len(lab.Written(lines))+len(lab.Received(lines)) > 5
+		process := testkit.Start(t, p.build(t, folder))
+		process.Until("it writes or receives", func(lines []testkit.Line) bool {
+			return len(testkit.Written(lines))+len(testkit.Received(lines)) > 5
 		})
 		if err := exec.Command("kill", "-HUP", strconv.Itoa(process.PID())).Run(); err != nil {
 			t.Fatal(err)
@@ -395,7 +395,7 @@ func TestHangUp(t *testing.T) {
 		if folder == "01-producer" {
 			return // It is in no group.
 		}
-		if members := lab.Members(t, p.Addrs(), p.group); len(members) != 0 {
+		if members := testkit.Members(t, p.Addrs(), p.group); len(members) != 0 {
 			t.Errorf("the group still has %d members", len(members))
 		}
 	})
@@ -409,13 +409,13 @@ func onFrozenClusters(t *testing.T, test func(t *testing.T, p place, freeze, tha
 	}
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		addrs := lab.FreeAddrs(t)
+		addrs := testkit.FreeAddrs(t)
 		var ports []string
 		for _, addr := range addrs {
 			ports = append(ports, addr[strings.LastIndex(addr, ":")+1:])
 		}
 		// A process of its own, since it is halted and the test isn't.
-		cluster := lab.Start(t, lab.Build(t, "00-cluster", lab.Constants{
+		cluster := testkit.Start(t, testkit.Build(t, "00-cluster", testkit.Constants{
 			"ports":     "[embedded.Brokers]int{" + strings.Join(ports, ", ") + "}",
 			"boardPort": "0",
 		}))
@@ -452,9 +452,9 @@ func TestCtrlCOnAFrozenCluster(t *testing.T) {
 			t.Parallel()
 			onFrozenClusters(t, func(t *testing.T, p place, freeze, thaw func()) {
 				path := p.build(t, folder)
-				process := lab.Start(t, path)
-				process.Until("it has begun", func(lines []lab.Line) bool {
-					return len(lab.Written(lines)) > 3 || folder == "02-consumer" && strings.Contains(process.Output(), "assigned")
+				process := testkit.Start(t, path)
+				process.Until("it has begun", func(lines []testkit.Line) bool {
+					return len(testkit.Written(lines)) > 3 || folder == "02-consumer" && strings.Contains(process.Output(), "assigned")
 				})
 				freeze()
 				defer thaw() // For the next test, which has the same cluster of Apache Kafka.
@@ -474,7 +474,7 @@ func TestCtrlCOnAFrozenCluster(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				if folder != "02-consumer" {
-					undone := fmt.Sprintf("record %d may or may not have been written", len(lab.Written(process.Lines())))
+					undone := fmt.Sprintf("record %d may or may not have been written", len(testkit.Written(process.Lines())))
 					if !hasLine(process, undone) {
 						t.Errorf("it didn't say %q", undone)
 					}
@@ -488,7 +488,7 @@ func TestCtrlCOnAFrozenCluster(t *testing.T) {
 				}
 
 				// So does a program that waits for the topic.
-				early := lab.Start(t, path)
+				early := testkit.Start(t, path)
 				early.UntilLine("waiting to create the topic " + p.topic + ": no broker answers")
 				early.Interrupt()
 				if status := early.Wait(); status != 0 || count(early.Output(), "stopped: 0 ") != 1 {

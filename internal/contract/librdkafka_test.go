@@ -11,7 +11,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // librdkafka, the library behind the clients of many languages, writes in transactions
@@ -21,7 +21,7 @@ func TestLibrdkafka(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
-		ctx := lab.Deadline(t)
+		ctx := testkit.Deadline(t)
 		servers := strings.Join(p.Addrs(), ",")
 		writer, err := kafka.NewProducer(&kafka.ConfigMap{"bootstrap.servers": servers, "transactional.id": p.group, "log_level": 2})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 const original = "03-together/01-original"
@@ -18,7 +18,7 @@ const original = "03-together/01-original"
 func TestOriginalNeedsATopic(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
-		process := lab.Start(t, p.build(t, original))
+		process := testkit.Start(t, p.build(t, original))
 		if status := process.Wait(); status != 1 {
 			t.Errorf("exit status %d, want 1", status)
 		}
@@ -33,10 +33,10 @@ func TestOriginalNeedsATopic(t *testing.T) {
 func TestOriginal(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
-		if _, err := kadm.NewClient(lab.Client(t, p.Addrs())).CreateTopic(t.Context(), 3, 3, nil, p.topic); err != nil {
+		if _, err := kadm.NewClient(testkit.Client(t, p.Addrs())).CreateTopic(t.Context(), 3, 3, nil, p.topic); err != nil {
 			t.Fatal(err)
 		}
-		process := lab.Start(t, p.build(t, original)) // It sleeps 20 ms between two writes.
+		process := testkit.Start(t, p.build(t, original)) // It sleeps 20 ms between two writes.
 		process.UntilLine("writes: 5")
 		var at []time.Time
 		for _, l := range process.Lines() {
@@ -50,7 +50,7 @@ func TestOriginal(t *testing.T) {
 				t.Errorf("write %d came %v after the one before, and not a second", i, gap)
 			}
 		}
-		for place, r := range lab.ReadLog(t, p.Addrs(), p.topic) {
+		for place, r := range testkit.ReadLog(t, p.Addrs(), p.topic) {
 			var number int32
 			if _, err := fmt.Sscan(string(r.Key), &number); err != nil {
 				t.Fatal(err)

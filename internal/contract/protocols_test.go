@@ -15,14 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // makeTopic creates the place's topic, with three partitions.
 func makeTopic(t *testing.T, p place) {
 	t.Helper()
-	if _, err := kadm.NewClient(lab.Client(t, p.Addrs())).CreateTopic(lab.Deadline(t), 3, 3, nil, p.topic); err != nil {
+	if _, err := kadm.NewClient(testkit.Client(t, p.Addrs())).CreateTopic(testkit.Deadline(t), 3, 3, nil, p.topic); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -64,8 +64,8 @@ func TestTransactions(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
-		ctx := lab.Deadline(t)
-		writer := lab.Client(t, p.Addrs(), kgo.TransactionalID(p.group), kgo.DefaultProduceTopic(p.topic))
+		ctx := testkit.Deadline(t)
+		writer := testkit.Client(t, p.Addrs(), kgo.TransactionalID(p.group), kgo.DefaultProduceTopic(p.topic))
 		// What each value's transaction came to. A commit may fail after it has happened.
 		const committed, aborted, unknown = "committed", "aborted", "unknown"
 		outcome := make(map[string]string)
@@ -94,7 +94,7 @@ func TestTransactions(t *testing.T) {
 				missing[value+" a"], missing[value+" b"] = true, true
 			}
 		}
-		reader := lab.Client(t, p.Addrs(), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 		for len(missing) > 0 && ctx.Err() == nil {
 			for r := range reader.PollFetches(ctx).RecordsAll() {
@@ -129,8 +129,8 @@ func TestReadProcessWrite(t *testing.T) {
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
 		out := p.topic + "-out"
-		ctx := lab.Deadline(t)
-		admin := kadm.NewClient(lab.Client(t, p.Addrs()))
+		ctx := testkit.Deadline(t)
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
 		if _, err := admin.CreateTopic(ctx, 3, 3, nil, out); err != nil {
 			t.Fatal(err)
 		}
@@ -140,8 +140,8 @@ func TestReadProcessWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer session.Close()
-		writer := lab.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
-		reader := lab.Client(t, p.Addrs(), kgo.ConsumeTopics(out), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+		reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(out), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 		aroundStops(t, p, func(i int) {
 			const records = 5
 			for n := range records {
@@ -184,17 +184,17 @@ func TestNewGroupProtocol(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
-		ctx := lab.Deadline(t)
+		ctx := testkit.Deadline(t)
 		member := func() *kgo.Client {
-			return lab.Client(t, p.Addrs(), kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic),
+			return testkit.Client(t, p.Addrs(), kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic),
 				kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 		}
 		first := member()
-		writer := lab.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
 		aroundStops(t, p, func(i int) { receive(ctx, t, first, writer, i) })
 
 		second := member()
-		groups := kadm.NewClient(lab.Client(t, p.Addrs()))
+		groups := kadm.NewClient(testkit.Client(t, p.Addrs()))
 		for {
 			go second.PollFetches(ctx)
 			described, err := describeConsumerGroup(ctx, groups, p)
@@ -259,10 +259,10 @@ func TestShareGroups(t *testing.T) {
 	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
-		ctx := lab.Deadline(t)
+		ctx := testkit.Deadline(t)
 		startAtBeginning(t, p)
-		member := lab.Client(t, p.Addrs(), kgo.ShareGroup(p.group), kgo.ConsumeTopics(p.topic))
-		writer := lab.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+		member := testkit.Client(t, p.Addrs(), kgo.ShareGroup(p.group), kgo.ConsumeTopics(p.topic))
+		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
 		aroundStops(t, p, func(i int) { receive(ctx, t, member, writer, i) })
 	})
 }
@@ -298,7 +298,7 @@ func TestNewProtocolsWithKafkasTools(t *testing.T) {
 		tool := func(name string, args ...string) string {
 			t.Helper()
 			var stderr strings.Builder
-			command := apache.Tool(lab.Deadline(t), name, args...)
+			command := apache.Tool(testkit.Deadline(t), name, args...)
 			command.Stderr = &stderr
 			output, err := command.Output()
 			if err != nil && !errors.As(err, new(interface{ ExitCode() int })) {

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // An asker sends requests as they are, to a broker or to the controller.
@@ -29,7 +29,7 @@ type asker struct {
 }
 
 func newAsker(t *testing.T, p place) asker {
-	return asker{t, lab.Deadline(t), lab.Client(t, p.Addrs())}
+	return asker{t, testkit.Deadline(t), testkit.Client(t, p.Addrs())}
 }
 
 // ask returns the answer to a request.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // imports lists the packages of this repository that match patterns, and what each of them
@@ -15,7 +15,7 @@ func imports(t *testing.T, patterns ...string) map[string][]string {
 	t.Helper()
 	const format = `{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}`
 	command := exec.Command("go", append([]string{"list", "-f", format}, patterns...)...)
-	command.Dir = lab.Root(t)
+	command.Dir = testkit.Root(t)
 	output, err := command.Output()
 	if err != nil {
 		t.Fatal(err)

@@ -14,14 +14,14 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // The README says how much chapters 0 to 3 download: the sum of the modules that
 // their programs are built from, as the module proxy packs them.
 func TestDownloads(t *testing.T) {
 	command := exec.Command("go", "list", "-deps", "-json=Module", "./00-cluster", "./01-producer/...", "./02-consumer/...", "./03-together/...")
-	command.Dir = lab.Root(t)
+	command.Dir = testkit.Root(t)
 	output, err := command.Output()
 	if err != nil {
 		t.Fatal(err)

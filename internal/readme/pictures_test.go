@@ -7,7 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // pictures are the pictures of the READMEs, by name.
@@ -21,7 +21,7 @@ func drawKeys() string {
 	keys := make(map[int32][]string)
 	for i := range 10 {
 		key := fmt.Sprint(i)
-		p := lab.Murmur2([]byte(key), 3)
+		p := testkit.Murmur2([]byte(key), 3)
 		keys[p] = append(keys[p], key)
 	}
 	var b strings.Builder

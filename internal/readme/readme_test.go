@@ -41,7 +41,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/text"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 var update = flag.Bool("update", false, "draw the pictures of the READMEs anew")
@@ -90,7 +90,7 @@ func blocks(t *testing.T, source []byte) []block {
 
 func readme(t *testing.T, name string) []byte {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join(lab.Root(t), name))
+	source, err := os.ReadFile(filepath.Join(testkit.Root(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func readme(t *testing.T, name string) []byte {
 // walk returns the files of the repository that want names, below the top folder.
 func walk(t *testing.T, want func(path string) bool) []string {
 	t.Helper()
-	root := lab.Root(t)
+	root := testkit.Root(t)
 	var found []string
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
@@ -178,7 +178,7 @@ func TestEveryProgramIsRun(t *testing.T) {
 		}
 	}
 	for _, folder := range programs(t) {
-		tests, err := filepath.Glob(filepath.Join(lab.Root(t), filepath.FromSlash(folder), "*_test.go"))
+		tests, err := filepath.Glob(filepath.Join(testkit.Root(t), filepath.FromSlash(folder), "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,8 +289,8 @@ func cgo(t *testing.T) bool {
 // A session is a learner's: terminals, and a cluster on ports of its own.
 type session struct {
 	t         *testing.T
-	constants map[string]lab.Constants // by folder
-	edited    map[string][]edit        // by folder
+	constants map[string]testkit.Constants // by folder
+	edited    map[string][]edit            // by folder
 	env       []string
 	ports     *strings.Replacer // from the README's ports to the session's
 	terminals map[string]*terminal
@@ -304,7 +304,7 @@ type edit struct {
 
 // A terminal runs one command at a time.
 type terminal struct {
-	process *lab.Process
+	process *testkit.Process
 	seen    int            // lines before the last command, typed line or Ctrl-C
 	matched map[string]int // by what keeps its order: the last line that matched
 	used    map[int]bool   // the lines that matched
@@ -313,19 +313,19 @@ type terminal struct {
 func newSession(t *testing.T) *session {
 	s := &session{
 		t:         t,
-		constants: make(map[string]lab.Constants),
+		constants: make(map[string]testkit.Constants),
 		edited:    make(map[string][]edit),
 		terminals: make(map[string]*terminal),
 	}
-	constants := lab.Constants{"interval": "100 * time.Millisecond"}
+	constants := testkit.Constants{"interval": "100 * time.Millisecond"}
 	var ports, replace []string
-	for i, addr := range lab.FreeAddrs(t) {
+	for i, addr := range testkit.FreeAddrs(t) {
 		port := addr[strings.LastIndex(addr, ":")+1:]
 		ports = append(ports, port)
 		constants[fmt.Sprintf("broker%dAddress", i+1)] = fmt.Sprintf("%q", "localhost:"+port)
 		replace = append(replace, fmt.Sprint(9093+i), port)
 	}
-	board := lab.FreeAddrs(t)[0]
+	board := testkit.FreeAddrs(t)[0]
 	board = board[strings.LastIndex(board, ":")+1:]
 	constants["boardPort"] = board
 	replace = append(replace, "9096", board)
@@ -351,7 +351,7 @@ func (s *session) edit(folder string, e edit) {
 // overlay has every command of the session see the session's constants and edits.
 func (s *session) overlay() {
 	s.t.Helper()
-	all := make(map[string]lab.Constants)
+	all := make(map[string]testkit.Constants)
 	for folder, constants := range s.constants {
 		all[folder] = maps.Clone(constants)
 		for _, e := range s.edited[folder] {
@@ -360,7 +360,7 @@ func (s *session) overlay() {
 			}
 		}
 	}
-	path := lab.Overlay(s.t, all)
+	path := testkit.Overlay(s.t, all)
 	for folder, edits := range s.edited {
 		for _, e := range edits {
 			if e.from != "" {
@@ -382,7 +382,7 @@ func (s *session) replace(overlay, folder string, e edit) {
 	if err := json.Unmarshal(text, &files); err != nil {
 		s.t.Fatal(err)
 	}
-	copied := files.Replace[filepath.Join(lab.Root(s.t), filepath.FromSlash(folder), "main.go")]
+	copied := files.Replace[filepath.Join(testkit.Root(s.t), filepath.FromSlash(folder), "main.go")]
 	source, err := os.ReadFile(copied)
 	if err != nil {
 		s.t.Fatal(err)
@@ -453,8 +453,8 @@ func (s *session) step(name, step string, output []string) {
 		}
 		words := strings.Fields(step[2:])
 		command := exec.Command(words[0], words[1:]...)
-		command.Dir, command.Env = lab.Root(s.t), s.env
-		term = &terminal{process: lab.StartCommand(s.t, command)}
+		command.Dir, command.Env = testkit.Root(s.t), s.env
+		term = &terminal{process: testkit.StartCommand(s.t, command)}
 		s.terminals[name] = term
 	case term == nil:
 		s.t.Fatalf("nothing runs in the terminal %s, where the README goes on with %q", name, step)
@@ -475,7 +475,7 @@ func (s *session) step(name, step string, output []string) {
 	}
 	for _, line := range output {
 		asked := time.Now()
-		term.process.Until(fmt.Sprintf("the line %q after %q in the terminal %s", line, step, name), func(printed []lab.Line) bool {
+		term.process.Until(fmt.Sprintf("the line %q after %q in the terminal %s", line, step, name), func(printed []testkit.Line) bool {
 			if term.match(line, printed) {
 				return true
 			}
@@ -491,7 +491,7 @@ func (s *session) step(name, step string, output []string) {
 var inPartition = regexp.MustCompile(`\(partition \d+`)
 
 // match looks for a line among those printed.
-func (term *terminal) match(line string, printed []lab.Line) bool {
+func (term *terminal) match(line string, printed []testkit.Line) bool {
 	ordered, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	ordered += inPartition.FindString(line)
 	from, ok := term.matched[ordered]
@@ -603,7 +603,7 @@ func TestPictures(t *testing.T) {
 			continue
 		}
 		source = bytes.Replace(source, []byte(b.name+"\n"+got), []byte(b.name+"\n"+want), 1)
-		if err := os.WriteFile(filepath.Join(lab.Root(t), name), source, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(testkit.Root(t), name), source, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -628,14 +628,14 @@ func TestLinksAndNames(t *testing.T) {
 			if file != "" {
 				target = path.Join(path.Dir(name), file)
 			}
-			if _, err := os.Stat(filepath.Join(lab.Root(t), filepath.FromSlash(target))); err != nil {
+			if _, err := os.Stat(filepath.Join(testkit.Root(t), filepath.FromSlash(target))); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
 			} else if heading != "" && !slices.Contains(headings(readme(t, target)), heading) {
 				t.Errorf("%s links to %s, and there is no such heading", name, m[1])
 			}
 		}
 		for _, m := range regexp.MustCompile(`(?:go run|go test) [^\n`+"`"+`"]*?(\./[0-9a-z-]+(?:/[0-9a-z-]+)*)`).FindAllStringSubmatch(source, -1) {
-			if _, err := os.Stat(filepath.Join(lab.Root(t), filepath.FromSlash(m[1]))); err != nil {
+			if _, err := os.Stat(filepath.Join(testkit.Root(t), filepath.FromSlash(m[1]))); err != nil {
 				t.Errorf("%s says %q: %v", name, m[0], err)
 			}
 		}

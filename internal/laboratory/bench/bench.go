@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"kafka-with-go/internal/apache"
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/generated"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
 )

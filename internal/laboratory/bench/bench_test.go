@@ -12,10 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 const toMakeAgain = "go run ./04-comparison/bench -tables makes it again"
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { kit.RunTests(m) }
 // The tables and charts in the README are those that the kept results make.
 func TestREADME(t *testing.T) {
 	t.Parallel()
-	root := lab.Root(t)
+	root := testkit.Root(t)
 	var r Results
 	if err := resultsFile.Load(root, &r); err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range drawn {
-		lab.CheckChart(t, filepath.Join(root, "04-comparison", "bench", name), want, toMakeAgain)
+		testkit.CheckChart(t, filepath.Join(root, "04-comparison", "bench", name), want, toMakeAgain)
 		if !strings.Contains(parts["bench"], "(bench/"+name+")") {
 			t.Errorf("the chapter doesn't show %s", name)
 		}
@@ -65,7 +65,7 @@ func TestREADME(t *testing.T) {
 // topicsLeft are the benchmark's topics on a cluster.
 func topicsLeft(t *testing.T, addrs []string) []string {
 	t.Helper()
-	topics, err := kadm.NewClient(lab.Client(t, addrs)).ListTopics(t.Context())
+	topics, err := kadm.NewClient(testkit.Client(t, addrs)).ListTopics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestIncompleteCharts(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"goka", javaName} {
 		var r Results
-		if err := resultsFile.Load(lab.Root(t), &r); err != nil {
+		if err := resultsFile.Load(testkit.Root(t), &r); err != nil {
 			t.Fatal(err)
 		}
 		r.Cases = slices.DeleteFunc(r.Cases, func(c Case) bool { return c.Client == name })

@@ -12,9 +12,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"kafka-with-go/internal/apache"
 	"kafka-with-go/internal/clients/adapter"
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/cluster"
 	"kafka-with-go/internal/laboratory/load"
 )

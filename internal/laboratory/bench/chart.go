@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"kafka-with-go/internal/charts"
 	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/laboratory/charts"
 	"kafka-with-go/internal/laboratory/load"
 )
 

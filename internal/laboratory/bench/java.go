@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"kafka-with-go/internal/apache"
+	"kafka-with-go/internal/cluster/apache"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
 	"kafka-with-go/internal/process"

@@ -11,7 +11,7 @@ import (
 	"text/template"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/generated"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
 )

@@ -20,7 +20,7 @@ import (
 	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
-	"kafka-with-go/internal/wire"
+	"kafka-with-go/internal/laboratory/wire"
 )
 
 // An Answer is what a client said to something bad.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/generated"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/lab"
 	"kafka-with-go/internal/laboratory/kit"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 const toMakeAgain = "go run ./04-comparison/claims -write (or -tables, if only a program changed) makes the tables again"
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { kit.RunTests(m) }
 
 func committed(t *testing.T) (r Results) {
 	t.Helper()
-	if err := resultsFile.Load(lab.Root(t), &r); err != nil {
+	if err := resultsFile.Load(testkit.Root(t), &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -36,7 +36,7 @@ func quiet(string) {}
 func TestTables(t *testing.T) {
 	t.Parallel()
 	parts, err := committed(t).parts()
-	if err := errors.Join(err, chapter.Check(lab.Root(t), parts)); err != nil {
+	if err := errors.Join(err, chapter.Check(testkit.Root(t), parts)); err != nil {
 		t.Errorf("%v; %s", err, toMakeAgain)
 	}
 }
@@ -105,7 +105,7 @@ func TestVerdicts(t *testing.T) {
 func TestCounted(t *testing.T) {
 	t.Parallel()
 	r, want := committed(t), committed(t)
-	if err := r.count(lab.Root(t)); err != nil {
+	if err := r.count(testkit.Root(t)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, r, cmpopts.EquateEmpty()); diff != "" {
@@ -274,7 +274,7 @@ func TestCells(t *testing.T) {
 	}
 	keys := make(map[string]int32)
 	for _, key := range []string{"a", "bb", "ccc", "dddd", "eeeee", "key-1", "key-2", "key-3"} {
-		keys[key] = lab.Murmur2([]byte(key), 3)
+		keys[key] = testkit.Murmur2([]byte(key), 3)
 	}
 	if got := partitionerCell(keys); got.Mark != "" || !strings.Contains(got.Value, "murmur2") {
 		t.Errorf("murmur2 is seen as %+v", got)

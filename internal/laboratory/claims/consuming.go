@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-with-go/internal/clients/adapter"
-	"kafka-with-go/internal/wire"
+	"kafka-with-go/internal/laboratory/wire"
 )
 
 // fill writes records to partition 0 of the cluster's topic.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"kafka-with-go/internal/api"
 	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/laboratory/api"
 )
 
 // Counted is what is counted of a client, and is the same on every computer.

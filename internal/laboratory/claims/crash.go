@@ -15,7 +15,7 @@ import (
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/laboratory/kit"
-	"kafka-with-go/internal/wire"
+	"kafka-with-go/internal/laboratory/wire"
 )
 
 // A Crash is what became of the records when a consumer with its defaults was

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-with-go/internal/clients/adapter"
-	"kafka-with-go/internal/wire"
+	"kafka-with-go/internal/laboratory/wire"
 )
 
 // firstWrites sees what a write asks for, and how long a lone record waits.

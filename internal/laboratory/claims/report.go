@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/generated"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
 )

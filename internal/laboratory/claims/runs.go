@@ -6,7 +6,7 @@ import (
 
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/clients/adapter"
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/cluster"
 	"kafka-with-go/internal/laboratory/load"
 )

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kafka-with-go/internal/clients/adapter"
-	"kafka-with-go/internal/wire"
+	"kafka-with-go/internal/laboratory/wire"
 )
 
 // A stand is a cluster and a producer with its defaults.

@@ -3,7 +3,7 @@
 package cluster
 
 import (
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/embedded"
 )
 
 // A Cluster is three brokers, numbered 1, 2 and 3, that can be killed (-9) and started

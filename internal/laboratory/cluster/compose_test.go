@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // The compose cluster is touched only by who agreed, and is left whole.
@@ -50,7 +50,7 @@ func TestDocker(t *testing.T) {
 	if !slices.Equal(ran, want) {
 		t.Errorf("docker compose was run with %q, want %q", ran, want)
 	}
-	file, err := os.ReadFile(filepath.Join(lab.Root(t), "docker-compose.yml"))
+	file, err := os.ReadFile(filepath.Join(testkit.Root(t), "docker-compose.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}

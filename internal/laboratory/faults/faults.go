@@ -17,13 +17,13 @@ import (
 	"slices"
 	"strings"
 
-	"kafka-with-go/internal/apache"
-	"kafka-with-go/internal/embedded"
-	"kafka-with-go/internal/generated"
+	"kafka-with-go/internal/cluster/apache"
+	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/cluster"
 	"kafka-with-go/internal/laboratory/faults/report"
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 )
 

@@ -17,9 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kafka-with-go/internal/apache"
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/lab"
+	"kafka-with-go/internal/cluster/apache"
 	"kafka-with-go/internal/laboratory/cluster"
 	"kafka-with-go/internal/laboratory/faults/checker"
 	"kafka-with-go/internal/laboratory/faults/history"
@@ -27,13 +26,14 @@ import (
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
 	"kafka-with-go/internal/laboratory/kit"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 func TestMain(m *testing.M) { kit.RunTests(m) }
 
 func committed(t *testing.T) *report.Results {
 	t.Helper()
-	r, err := report.Load(filepath.Join(lab.Root(t), filepath.FromSlash(report.Committed)))
+	r, err := report.Load(filepath.Join(testkit.Root(t), filepath.FromSlash(report.Committed)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func committed(t *testing.T) *report.Results {
 // Text, tables and chart are those that the kept results make.
 func TestChapter(t *testing.T) {
 	t.Parallel()
-	r, root := committed(t), lab.Root(t)
+	r, root := committed(t), testkit.Root(t)
 	parts, err := r.Parts()
 	if err := errors.Join(err, report.Chapter.Check(root, parts)); err != nil {
 		t.Error(err)
@@ -52,7 +52,7 @@ func TestChapter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab.CheckChart(t, filepath.Join(root, "04-comparison", "faults", "faults.svg"), want, report.Chapter.Command)
+	testkit.CheckChart(t, filepath.Join(root, "04-comparison", "faults", "faults.svg"), want, report.Chapter.Command)
 }
 
 // What is committed is a whole set: every drill, for every way that takes part in it,
@@ -67,7 +67,7 @@ func TestCommittedSet(t *testing.T) {
 			}
 		}
 	}
-	mod, err := os.ReadFile(filepath.Join(lab.Root(t), "go.mod"))
+	mod, err := os.ReadFile(filepath.Join(testkit.Root(t), "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ var memberDies = scenario.Drill{
 // depends on how long a workload runs before its fault.
 func embeddedRunner(t *testing.T) *runner {
 	t.Helper()
-	r, err := newRunner(Options{Rate: 300, Embedded: true, Histories: t.TempDir()}, lab.Root(t))
+	r, err := newRunner(Options{Rate: 300, Embedded: true, Histories: t.TempDir()}, testkit.Root(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestQuickOnApacheKafka(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.measure(t.Context(), lab.Root(t), kept, start); err != nil {
+	if err := o.measure(t.Context(), testkit.Root(t), kept, start); err != nil {
 		t.Fatal(err)
 	}
 	want := 0
@@ -380,7 +380,7 @@ var citation = regexp.MustCompile("\\[`([^`]+)`\\]\\(https://github\\.com/([\\w-
 // version that it names, which is the version of this module.
 func TestCitations(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(lab.Root(t), filepath.FromSlash(report.Chapter.Path)))
+	text, err := os.ReadFile(filepath.Join(testkit.Root(t), filepath.FromSlash(report.Chapter.Path)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"kafka-with-go/internal/embedded"
+	"kafka-with-go/internal/cluster/embedded"
 )
 
 // at returns a time some milliseconds after the tests' beginning of time.

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"kafka-with-go/internal/charts"
+	"kafka-with-go/internal/laboratory/charts"
 	"kafka-with-go/internal/laboratory/faults/workload"
 	"kafka-with-go/internal/laboratory/kit"
 )

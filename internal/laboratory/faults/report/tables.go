@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"kafka-with-go/internal/clients"
-	"kafka-with-go/internal/generated"
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
+	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 )
 

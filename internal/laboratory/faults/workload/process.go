@@ -13,9 +13,9 @@ import (
 
 	"kafka-with-go/internal/laboratory/faults/history"
 	"kafka-with-go/internal/laboratory/kit"
-	"kafka-with-go/internal/overlay"
-	"kafka-with-go/internal/printed"
 	"kafka-with-go/internal/process"
+	"kafka-with-go/internal/testing/overlay"
+	"kafka-with-go/internal/testing/printed"
 )
 
 // A Process is a program under test: a worker, or a program of a chapter.

@@ -17,7 +17,7 @@ import (
 	"kafka-with-go/internal/laboratory/faults/checker"
 	"kafka-with-go/internal/laboratory/faults/history"
 	"kafka-with-go/internal/laboratory/kit"
-	"kafka-with-go/internal/overlay"
+	"kafka-with-go/internal/testing/overlay"
 )
 
 // A Side is what is under test.
