@@ -313,7 +313,7 @@ func TestSettingsThatAreAccepted(t *testing.T) {
 			"max.compaction.lag.ms", "1", "max.message.bytes", "1000", "message.timestamp.after.max.ms", "0",
 			"message.timestamp.before.max.ms", "0", "message.timestamp.type", "LogAppendTime",
 			"min.cleanable.dirty.ratio", "0.5", "min.compaction.lag.ms", "0", "min.insync.replicas", "1",
-			"preallocate", "FALSE", "remote.copy.disable", "false", "remote.log.delete.on.disable", "false",
+			"preallocate", "FALSE", "remote.log.copy.disable", "false", "remote.log.delete.on.disable", "false",
 			"remote.storage.enable", "false", "retention.bytes", " -1 ", "retention.ms", "-1",
 			"segment.bytes", "1048576", "segment.index.bytes", "4", "segment.jitter.ms", "0", "segment.ms", "1",
 			"unclean.leader.election.enable", "true",

@@ -34,11 +34,24 @@ func imports(t *testing.T, patterns ...string) map[string][]string {
 	return found
 }
 
+// commands are the programs through which the laboratory is used.
+var commands = []string{"04-comparison/claims", "04-comparison/bench", "04-comparison/faults"}
+
+// Each command starts its engine, which says what it can be told.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	for _, folder := range commands {
+		output, err := exec.Command(testkit.Build(t, folder, nil), "-h").CombinedOutput()
+		if err != nil || !strings.Contains(string(output), "-tables") {
+			t.Errorf("%s -h: %v, and it prints %q", folder, err, output)
+		}
+	}
+}
+
 // Only the three commands use the laboratory: what a learner runs besides doesn't need it.
 // (That its own packages use one another in one direction, the compiler sees to.)
 func TestNobodyElse(t *testing.T) {
 	t.Parallel()
-	commands := []string{"04-comparison/claims", "04-comparison/bench", "04-comparison/faults"}
 	for name, used := range imports(t, "./...") {
 		if strings.HasPrefix(name, "internal/laboratory/") || slices.Contains(commands, name) {
 			continue

@@ -167,7 +167,8 @@ func TestCommandsAndOutputs(t *testing.T) {
 	}
 }
 
-// A program without tests of its own is started by the commands of a README.
+// A program without tests of its own is started by the commands of a README. The tests of
+// a command of the laboratory lie beside its engine.
 func TestEveryProgramIsRun(t *testing.T) {
 	var run strings.Builder
 	for _, name := range readmes(t) {
@@ -178,9 +179,13 @@ func TestEveryProgramIsRun(t *testing.T) {
 		}
 	}
 	for _, folder := range programs(t) {
-		tests, err := filepath.Glob(filepath.Join(testkit.Root(t), filepath.FromSlash(folder), "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
+		var tests []string
+		for _, place := range []string{folder, "internal/laboratory/" + path.Base(folder)} {
+			found, err := filepath.Glob(filepath.Join(testkit.Root(t), filepath.FromSlash(place), "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests = append(tests, found...)
 		}
 		if tests == nil && !strings.Contains(run.String(), " ./"+folder+" \n") {
 			t.Errorf("no README and no test runs ./%s", folder)

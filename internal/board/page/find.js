@@ -8,6 +8,7 @@ let waiting = null;
 let askedWith = 0; // so many partitions
 
 async function find() {
+  clearTimeout(waiting); // Who presses Enter is looking for it already.
   const key = $("find").value;
   const mine = ++asking;
   if (key === "" || !state.cluster || !state.cluster.topic.partitions) {

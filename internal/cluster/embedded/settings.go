@@ -119,7 +119,7 @@ var topicSettings = map[string]rule{
 	"min.compaction.lag.ms":                   long(0),
 	"min.insync.replicas":                     short(1),
 	"preallocate":                             boolean,
-	"remote.copy.disable":                     boolean,
+	"remote.log.copy.disable":                 boolean,
 	"remote.log.delete.on.disable":            boolean,
 	"remote.storage.enable":                   boolean,
 	"retention.bytes":                         long(math.MinInt64),
