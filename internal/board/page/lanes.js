@@ -386,7 +386,7 @@ function drawLegend(state, kind, groups) {
     if (kind !== "dense") items.push({ cell: "", words: `a record: its key${kind === "roomy" ? ", its offset below" : ""}` });
     items.push({ cell: "same", words: "the same key as the one that is pointed at" });
     if (kind !== "dense") items.push({ cell: "slot", words: "the next record", less: true });
-    if (groups.length) items.push({ sign: "▲", words: "a group's commit: all to its left is read" });
+    if (groups.length) items.push({ sign: "▲", words: "a group's commit: all to its left is done" });
     if (state.lanes.some((l) => (l.replicas || []).length > 1)) {
       items.push({ token: "leads", words: "leads" }, { token: "", words: "follows, in sync" });
       if (state.lanes.some((l) => (l.replicas || []).length > (l.inSync || []).length)) items.push({ token: "off", words: "not in sync" });
