@@ -580,6 +580,8 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		return nil, c.respond(r.correlation, answer)
 	case *kmsg.ProduceRequest:
 		e.silent = body.Acks == 0
+		e.mend = cluster.checkRecords(body)
+		changed = e.mend != nil
 		if body.Version >= 13 && len(body.Topics) > 1 {
 			return splitProduce(r, body, e), nil
 		}

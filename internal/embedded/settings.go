@@ -57,16 +57,19 @@ func boolean(value string) string {
 // one is the rule of a value that is one of these.
 func one(of ...string) rule {
 	return func(value string) string {
-		if slices.Contains(of, value) {
+		if slices.Contains(of, strings.TrimSpace(value)) {
 			return ""
 		}
 		return "String must be one of: " + strings.Join(of, ", ")
 	}
 }
 
-// list is the rule of a list of these.
+// list is the rule of a list of these, which may be empty.
 func list(of ...string) rule {
 	return func(value string) string {
+		if strings.TrimSpace(value) == "" {
+			return ""
+		}
 		for part := range strings.SplitSeq(value, ",") {
 			if message := one(of...)(strings.TrimSpace(part)); message != "" {
 				return message
@@ -119,7 +122,7 @@ var topicSettings = map[string]rule{
 	"min.compaction.lag.ms":                   long(0),
 	"min.insync.replicas":                     short(1),
 	"preallocate":                             boolean,
-	"remote.copy.disable":                     boolean,
+	"remote.log.copy.disable":                 boolean,
 	"remote.log.delete.on.disable":            boolean,
 	"remote.storage.enable":                   boolean,
 	"retention.bytes":                         long(math.MinInt64),
