@@ -155,6 +155,10 @@ func Start(o Options) (*Cluster, error) {
 		c.Close()
 		return nil, err
 	}
+	if err := c.abortOpen(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	for i := range Brokers {
 		if err := c.addBroker(i+1, o.Ports[i]); err != nil {
 			c.Close()

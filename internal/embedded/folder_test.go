@@ -223,6 +223,59 @@ func TestTransactionsAfterAKill(t *testing.T) {
 	}
 }
 
+// A transaction that a kill leaves open is aborted, for good: what its producer commits
+// from then on is read, and its records aren't, whatever happens later.
+func TestOpenTransactionAfterAKill(t *testing.T) {
+	var told warnings
+	c := start(t, Options{Topic: topic, DataDir: t.TempDir(), Warn: told.add})
+	ctx := deadline(t)
+	produce := func(value string) *kgo.Client {
+		t.Helper()
+		cl := client(t, c, kgo.TransactionalID("id"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(2) {
+			r := &kgo.Record{Topic: topic, Partition: p, Value: []byte(value)}
+			if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return cl
+	}
+	commit := func(value string) {
+		t.Helper()
+		if err := produce(value).EndTransaction(ctx, kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit("a")
+	produce("open")
+	c = startAgain(t, c, true, &told)
+	commit("b")
+	for _, kill := range []bool{true, true, false} {
+		c = startAgain(t, c, kill, &told)
+		commit("c")
+		consumer := client(t, c, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+		for p := range int32(2) {
+			info := c.fake.PartitionInfo(topic, p)
+			if info.LastStableOffset != info.HighWatermark {
+				t.Errorf("partition %d is stable up to %d of %d", p, info.LastStableOffset, info.HighWatermark)
+			}
+		}
+		values := make(map[string]int)
+		for _, r := range received(ctx, t, consumer, 6) {
+			values[string(r.Value)]++
+		}
+		if values["a"] != 2 || values["b"] != 2 || values["open"] != 0 {
+			t.Errorf("received %v, want 2 of a, 2 of b and none of open", values)
+		}
+	}
+	if list := told.all(); len(list) > 0 {
+		t.Errorf("told: %q", list)
+	}
+}
+
 // A folder has one cluster at a time, and the second one is told what to do.
 func TestOneClusterAFolder(t *testing.T) {
 	dir := t.TempDir()

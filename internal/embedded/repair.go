@@ -265,6 +265,9 @@ type batch struct {
 	epoch         int32
 	maxTimestamp  int64
 	transactional bool
+	control       bool // it ends a transaction
+	producer      int64
+	producerEpoch int16
 }
 
 // minHeader is the size of a batch's header.
@@ -295,6 +298,9 @@ func batchAt(raw []byte, pos int, from int64) (batch, bool) {
 		epoch:         int32(binary.BigEndian.Uint32(b[12:])),
 		maxTimestamp:  int64(binary.BigEndian.Uint64(b[35:])),
 		transactional: binary.BigEndian.Uint16(b[21:])&0x10 != 0,
+		control:       binary.BigEndian.Uint16(b[21:])&0x20 != 0,
+		producer:      int64(binary.BigEndian.Uint64(b[43:])),
+		producerEpoch: int16(binary.BigEndian.Uint16(b[51:])),
 	}, true
 }
 
@@ -394,6 +400,7 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	}
 	next := int64(-1) // where the log goes on, by the pieces so far
 	transactional := false
+	open := make(map[int64]int16) // the epochs of producers whose transaction has no end
 	var segments []segment
 	epoch := snap.Epoch
 	compacts := strings.Contains(t.Configs["cleanup.policy"], "compact")
@@ -428,6 +435,11 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 		}
 		for _, b := range p.batches {
 			transactional = transactional || b.transactional
+			if b.control {
+				delete(open, b.producer)
+			} else if b.transactional {
+				open[b.producer] = b.producerEpoch
+			}
 			epoch = max(epoch, b.epoch)
 			next = b.last + 1
 		}
@@ -457,6 +469,9 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	f.starts[partitionKey{t.Name, partition}] = start
 	fits := snapRead && snap.HighWatermark == end && snap.LogStartOffset == start && slices.EqualFunc(snap.Segments, segments,
 		func(a, b segment) bool { return a.BaseOffset == b.BaseOffset && a.Size == b.Size })
+	if !fits && len(open) > 0 {
+		f.open[partitionKey{t.Name, partition}] = open
+	}
 	if fits || transactional {
 		return nil // With transactions, kfake has more to find out than is done here.
 	}
