@@ -485,3 +485,28 @@ func longName() []byte {
 	request.Topics = append(request.Topics, newTopic(strings.Repeat("a", 33_000), 3, 3))
 	return kmsg.NewRequestFormatter().AppendRequest(nil, request, 1)
 }
+
+// A commit with too long a text beside its offset is refused; the others beside it are taken.
+func TestCommitsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	onEachCluster(t, func(t *testing.T, p place) {
+		makeTopic(t, p)
+		a := newAsker(t, p)
+		offsets := make(kadm.Offsets)
+		for partition, length := range []int{4096, 4097} {
+			offsets.Add(kadm.Offset{
+				Topic: p.topic, Partition: int32(partition), At: 1, LeaderEpoch: -1,
+				Metadata: strings.Repeat("m", length),
+			})
+		}
+		answers, err := kadm.NewClient(a.client).CommitOffsets(a.ctx, p.group, offsets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for partition, want := range []error{nil, kerr.OffsetMetadataTooLarge} {
+			if got := answers[p.topic][int32(partition)].Err; !errors.Is(got, want) {
+				t.Errorf("the commit of partition %d: %v, want %v", partition, got, want)
+			}
+		}
+	})
+}

@@ -601,6 +601,12 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		if most := cluster.limits.fetchBytes(); body.MaxBytes > most {
 			body.MaxBytes, changed = most, true
 		}
+	case *kmsg.OffsetCommitRequest:
+		e.mend = refuseCommits(body)
+		changed = e.mend != nil
+	case *kmsg.TxnOffsetCommitRequest:
+		e.mend = refuseTxnCommits(body)
+		changed = e.mend != nil
 	case *kmsg.OffsetForLeaderEpochRequest:
 		askForTheLastEpoch(body)
 		changed = true

@@ -107,10 +107,14 @@ func (f *folder) topics() ([]topicFile, error) {
 		}
 	}
 	var content struct {
-		Topics []topicFile `json:"topics"`
+		Version int         `json:"version"`
+		Topics  []topicFile `json:"topics"`
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &content)
+	}
+	if err == nil && content.Version == 0 {
+		err = errors.New("it has no version")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the file %s in the folder %s is missing or damaged, and without it nobody knows its topics: put it back from a copy, or name another folder (the records in this one stay as they are)", topicsName, f.dir)
@@ -391,7 +395,13 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	var snap snapshot
 	var saved logStart
 	snapRead := readJSON(filepath.Join(dir, "snapshot.json"), &snap)
+	if snap.LogStartOffset < 0 || snap.LogStartOffset > snap.HighWatermark {
+		snap, snapRead = snapshot{}, false // It is damaged.
+	}
 	readJSON(filepath.Join(dir, startName), &saved)
+	if saved.LogStartOffset < 0 || saved.LogStartOffset > saved.HighWatermark {
+		saved = logStart{}
+	}
 	start := max(snap.LogStartOffset, saved.LogStartOffset)
 	end := max(snap.HighWatermark, saved.HighWatermark)
 
