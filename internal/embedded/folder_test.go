@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -389,6 +390,7 @@ func written(t *testing.T, kill bool) string {
 // What a kill leaves half written is mended in silence.
 func TestDamagedFolders(t *testing.T) {
 	log := func(dir string) string { return filepath.Join(dir, "partitions", topic+"-0", "0.dat") }
+	index := func(dir string) string { return filepath.Join(filepath.Dir(log(dir)), "0.idx") }
 	change := func(t *testing.T, path string, how func([]byte) []byte) {
 		t.Helper()
 		raw, err := os.ReadFile(path)
@@ -431,8 +433,25 @@ func TestDamagedFolders(t *testing.T) {
 		}, []string{"from 100 on", "are lost"}, nil, 100, 100, 3},
 		{"a log cut short", false, func(t *testing.T, dir string) { change(t, log(dir), cut) },
 			[]string{"The records 99 to 99", "are lost"}, nil, 99, 100, 3},
-		{"a log torn by a kill", true, func(t *testing.T, dir string) { change(t, log(dir), cut) },
-			nil, nil, 99, 99, 3},
+		{"a log torn by a kill", true, func(t *testing.T, dir string) {
+			change(t, log(dir), cut)
+			change(t, index(dir), func(b []byte) []byte { return b[:len(b)-indexEntry] })
+		}, nil, nil, 99, 99, 3},
+		{"a log cut short after a kill", true, func(t *testing.T, dir string) {
+			change(t, log(dir), func(b []byte) []byte { return b[:len(b)/2] })
+		}, []string{"Records of partition 0", topic, "missing", "50 more"}, nil, 50, 50, 3},
+		{"an empty log after a kill", true, func(t *testing.T, dir string) { change(t, log(dir), func([]byte) []byte { return nil }) },
+			[]string{"Records of partition 0", "missing", "100 more"}, nil, 0, 0, 3},
+		{"a log that is missing after a kill", true, func(t *testing.T, dir string) { os.Remove(log(dir)) },
+			[]string{"Records of partition 0", "missing", "no file 0.dat"}, nil, 0, 0, 3},
+		{"a snapshot that is impossible", false, func(t *testing.T, dir string) {
+			change(t, filepath.Join(filepath.Dir(log(dir)), "snapshot.json"), func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"log_start_offset":0`), []byte(`"log_start_offset":1000`), 1)
+			})
+		}, nil, nil, 100, 100, 3},
+		{"topics.json says nothing", false, func(t *testing.T, dir string) {
+			change(t, filepath.Join(dir, "topics.json"), func([]byte) []byte { return []byte("null") })
+		}, nil, []string{"topics.json", "damaged", "copy"}, 0, 0, 0},
 		{"an empty log", false, func(t *testing.T, dir string) { change(t, log(dir), func([]byte) []byte { return nil }) },
 			[]string{"The records 0 to 99", "are lost"}, nil, 0, 100, 3},
 		{"a log that is missing", false, func(t *testing.T, dir string) { os.Remove(log(dir)) },

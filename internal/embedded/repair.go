@@ -405,15 +405,24 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	start := max(snap.LogStartOffset, saved.LogStartOffset)
 	end := max(snap.HighWatermark, saved.HighWatermark)
 
+	compacts := strings.Contains(t.Configs["cleanup.policy"], "compact")
 	if len(bases) == 0 && start < end {
 		f.warn("The records %d to %d of %s are missing in the folder %s.", start, end-1, name, f.dir)
+	}
+	for _, base := range withoutLog(dir, bases) {
+		if !snapRead && !compacts && base >= start {
+			f.warn("Records of %s are missing in the folder %s: there is an index of them, but no file %d.dat.", name, f.dir, base)
+		}
+		// A log that begins at the same offset again has an index of its own.
+		if err := removePiece(dir, base); err != nil {
+			return err
+		}
 	}
 	next := int64(-1) // where the log goes on, by the pieces so far
 	transactional := false
 	open := make(map[int64]int16) // the epochs of producers whose transaction has no end
 	var segments []segment
 	epoch := snap.Epoch
-	compacts := strings.Contains(t.Configs["cleanup.policy"], "compact")
 	for i, base := range bases {
 		raw, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%d.dat", base)))
 		if err != nil {
@@ -433,6 +442,9 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 		if i+1 < len(bases) {
 			until = bases[i+1]
 			p.torn = p.torn && until <= known
+		}
+		if n := indexed(dir, base) - len(p.batches); n > 0 && until <= known && len(p.holes) == 0 && !compacts {
+			f.warn("Records of %s are missing in the folder %s: its index knows of %d more batches of them at the end than %d.dat has.", name, f.dir, n, base)
 		}
 		lost := until > known && (!compacts || i+1 == len(bases)) // Compaction leaves gaps.
 		if len(p.holes) > 0 || p.torn || lost {
@@ -597,6 +609,32 @@ func mendIndex(path string, batches []batch) error {
 		content = append(content, entry...)
 	}
 	return writeFile(path, content)
+}
+
+// indexed returns of how many batches an index knows. kfake writes a batch first, and
+// then its entry in the index: an index that knows more tells of a loss.
+func indexed(dir string, base int64) int {
+	info, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%d.idx", base)))
+	if err != nil {
+		return 0
+	}
+	return int(info.Size() / indexEntry)
+}
+
+// withoutLog returns the first offsets of indexes whose log isn't among these.
+func withoutLog(dir string, logs []int64) []int64 {
+	names, err := filepath.Glob(filepath.Join(dir, "*.idx"))
+	if err != nil {
+		return nil
+	}
+	var lonely []int64
+	for _, name := range names {
+		base, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(name), ".idx"), 10, 64)
+		if err == nil && !slices.Contains(logs, base) && indexed(dir, base) > 0 {
+			lonely = append(lonely, base)
+		}
+	}
+	return lonely
 }
 
 // basesIn returns the first offsets of a partition's files, in order.
