@@ -143,6 +143,8 @@ func TestTopicsThatAreRefused(t *testing.T) {
 			{[]kmsg.CreateTopicsRequestTopic{setting("retention.ms", "9223372036854775808")}, []string{invalidSetting}},
 			{[]kmsg.CreateTopicsRequestTopic{setting("cleanup.policy", "compacted")}, []string{invalidSetting}},
 			{[]kmsg.CreateTopicsRequestTopic{setting("cleanup.policy", "compact,delete")}, []string{"created"}},
+			{[]kmsg.CreateTopicsRequestTopic{newTopic(unique("-kept"), 3, 3, "cleanup.policy", "")}, []string{"created"}},
+			{[]kmsg.CreateTopicsRequestTopic{newTopic(unique("-zip"), 3, 3, "compression.type", " gzip ")}, []string{"created"}},
 			{[]kmsg.CreateTopicsRequestTopic{setting("compression.type", "brotli")}, []string{invalidSetting}},
 			{[]kmsg.CreateTopicsRequestTopic{setting("max.message.bytes", "-1")}, []string{invalidSetting}},
 			{[]kmsg.CreateTopicsRequestTopic{setting("min.insync.replicas", "0")}, []string{invalidSetting}},
@@ -482,4 +484,29 @@ func longName() []byte {
 	request.Version, request.TimeoutMillis = 7, 10_000
 	request.Topics = append(request.Topics, newTopic(strings.Repeat("a", 33_000), 3, 3))
 	return kmsg.NewRequestFormatter().AppendRequest(nil, request, 1)
+}
+
+// A commit with too long a text beside its offset is refused; the others beside it are taken.
+func TestCommitsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	onEachCluster(t, func(t *testing.T, p place) {
+		makeTopic(t, p)
+		a := newAsker(t, p)
+		offsets := make(kadm.Offsets)
+		for partition, length := range []int{4096, 4097} {
+			offsets.Add(kadm.Offset{
+				Topic: p.topic, Partition: int32(partition), At: 1, LeaderEpoch: -1,
+				Metadata: strings.Repeat("m", length),
+			})
+		}
+		answers, err := kadm.NewClient(a.client).CommitOffsets(a.ctx, p.group, offsets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for partition, want := range []error{nil, kerr.OffsetMetadataTooLarge} {
+			if got := answers[p.topic][int32(partition)].Err; !errors.Is(got, want) {
+				t.Errorf("the commit of partition %d: %v, want %v", partition, got, want)
+			}
+		}
+	})
 }

@@ -165,6 +165,20 @@ func (ctl *controller) allTopics() (*kmsg.MetadataResponse, error) {
 	return answer.(*kmsg.MetadataResponse), nil
 }
 
+// nameOf returns the name of a topic, or "" if there is none with this id.
+func (ctl *controller) nameOf(id [16]byte) string {
+	metadata, err := ctl.allTopics()
+	if err != nil {
+		return ""
+	}
+	for _, t := range metadata.Topics {
+		if t.TopicID == id && t.Topic != nil {
+			return *t.Topic
+		}
+	}
+	return ""
+}
+
 // A versionRange is the versions of a request that are served.
 type versionRange struct{ min, max int16 }
 

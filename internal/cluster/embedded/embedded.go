@@ -17,6 +17,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 	"sync"
@@ -142,6 +143,10 @@ func Start(o Options) (*Cluster, error) {
 	fake, err := kfake.NewCluster(options...)
 	if err != nil {
 		c.unlock()
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			return nil, fmt.Errorf("the folder %s can't be written (%w): free space there, or name another folder", o.DataDir, path.Err)
+		}
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
 	c.fake = fake
@@ -152,6 +157,10 @@ func Start(o Options) (*Cluster, error) {
 		return nil, err
 	}
 	if err := c.restoreStarts(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.abortOpen(); err != nil {
 		c.Close()
 		return nil, err
 	}

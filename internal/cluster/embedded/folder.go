@@ -25,6 +25,10 @@ type folder struct {
 	// starts says where the log of a partition starts, for partitions where
 	// kfake's own files don't say it.
 	starts map[partitionKey]int64
+
+	// open says which transactions a killed cluster left open in a partition, by the
+	// ids of their producers, with the epoch of each.
+	open map[partitionKey]map[int64]int16
 }
 
 type partitionKey struct {
@@ -67,6 +71,7 @@ func openFolder(dir string, warn func(string, ...any)) (*folder, error) {
 		warn:   warn,
 		lock:   flock.New(filepath.Join(dir, lockName)),
 		starts: make(map[partitionKey]int64),
+		open:   make(map[partitionKey]map[int64]int16),
 	}
 	locked, err := f.lock.TryLock()
 	if err != nil {

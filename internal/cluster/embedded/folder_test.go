@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -223,6 +224,59 @@ func TestTransactionsAfterAKill(t *testing.T) {
 	}
 }
 
+// A transaction that a kill leaves open is aborted, for good: what its producer commits
+// from then on is read, and its records aren't, whatever happens later.
+func TestOpenTransactionAfterAKill(t *testing.T) {
+	var told warnings
+	c := start(t, Options{Topic: topic, DataDir: t.TempDir(), Warn: told.add})
+	ctx := deadline(t)
+	produce := func(value string) *kgo.Client {
+		t.Helper()
+		cl := client(t, c, kgo.TransactionalID("id"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(2) {
+			r := &kgo.Record{Topic: topic, Partition: p, Value: []byte(value)}
+			if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return cl
+	}
+	commit := func(value string) {
+		t.Helper()
+		if err := produce(value).EndTransaction(ctx, kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit("a")
+	produce("open")
+	c = startAgain(t, c, true, &told)
+	commit("b")
+	for _, kill := range []bool{true, true, false} {
+		c = startAgain(t, c, kill, &told)
+		commit("c")
+		consumer := client(t, c, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+		for p := range int32(2) {
+			info := c.fake.PartitionInfo(topic, p)
+			if info.LastStableOffset != info.HighWatermark {
+				t.Errorf("partition %d is stable up to %d of %d", p, info.LastStableOffset, info.HighWatermark)
+			}
+		}
+		values := make(map[string]int)
+		for _, r := range received(ctx, t, consumer, 6) {
+			values[string(r.Value)]++
+		}
+		if values["a"] != 2 || values["b"] != 2 || values["open"] != 0 {
+			t.Errorf("received %v, want 2 of a, 2 of b and none of open", values)
+		}
+	}
+	if list := told.all(); len(list) > 0 {
+		t.Errorf("told: %q", list)
+	}
+}
+
 // A folder has one cluster at a time, and the second one is told what to do.
 func TestOneClusterAFolder(t *testing.T) {
 	dir := t.TempDir()
@@ -336,6 +390,7 @@ func written(t *testing.T, kill bool) string {
 // What a kill leaves half written is mended in silence.
 func TestDamagedFolders(t *testing.T) {
 	log := func(dir string) string { return filepath.Join(dir, "partitions", topic+"-0", "0.dat") }
+	index := func(dir string) string { return filepath.Join(filepath.Dir(log(dir)), "0.idx") }
 	change := func(t *testing.T, path string, how func([]byte) []byte) {
 		t.Helper()
 		raw, err := os.ReadFile(path)
@@ -378,8 +433,25 @@ func TestDamagedFolders(t *testing.T) {
 		}, []string{"from 100 on", "are lost"}, nil, 100, 100, 3},
 		{"a log cut short", false, func(t *testing.T, dir string) { change(t, log(dir), cut) },
 			[]string{"The records 99 to 99", "are lost"}, nil, 99, 100, 3},
-		{"a log torn by a kill", true, func(t *testing.T, dir string) { change(t, log(dir), cut) },
-			nil, nil, 99, 99, 3},
+		{"a log torn by a kill", true, func(t *testing.T, dir string) {
+			change(t, log(dir), cut)
+			change(t, index(dir), func(b []byte) []byte { return b[:len(b)-indexEntry] })
+		}, nil, nil, 99, 99, 3},
+		{"a log cut short after a kill", true, func(t *testing.T, dir string) {
+			change(t, log(dir), func(b []byte) []byte { return b[:len(b)/2] })
+		}, []string{"Records of partition 0", topic, "missing", "50 more"}, nil, 50, 50, 3},
+		{"an empty log after a kill", true, func(t *testing.T, dir string) { change(t, log(dir), func([]byte) []byte { return nil }) },
+			[]string{"Records of partition 0", "missing", "100 more"}, nil, 0, 0, 3},
+		{"a log that is missing after a kill", true, func(t *testing.T, dir string) { os.Remove(log(dir)) },
+			[]string{"Records of partition 0", "missing", "no file 0.dat"}, nil, 0, 0, 3},
+		{"a snapshot that is impossible", false, func(t *testing.T, dir string) {
+			change(t, filepath.Join(filepath.Dir(log(dir)), "snapshot.json"), func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"log_start_offset":0`), []byte(`"log_start_offset":1000`), 1)
+			})
+		}, nil, nil, 100, 100, 3},
+		{"topics.json says nothing", false, func(t *testing.T, dir string) {
+			change(t, filepath.Join(dir, "topics.json"), func([]byte) []byte { return []byte("null") })
+		}, nil, []string{"topics.json", "damaged", "copy"}, 0, 0, 0},
 		{"an empty log", false, func(t *testing.T, dir string) { change(t, log(dir), func([]byte) []byte { return nil }) },
 			[]string{"The records 0 to 99", "are lost"}, nil, 0, 100, 3},
 		{"a log that is missing", false, func(t *testing.T, dir string) { os.Remove(log(dir)) },

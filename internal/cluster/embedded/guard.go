@@ -35,12 +35,12 @@ const (
 	// length of a request to answer it, and a list of ten thousand topics fits.
 	maxRequestBytes = 1 << 20
 	// maxUnread is how much of a long request is taken before it waits for its turn.
-	maxUnread = 256 << 10
+	maxUnread = 64 << 10
 	// smallRequest is the length up to which a request never waits for its turn.
 	smallRequest = 4 << 10
 	// turnBytes is the budget of each of the three queues for a turn.
 	turnBytes = 64 << 20
-	// longRequestTime is how long a request of more than maxUnread may take to arrive.
+	// longRequestTime is how long a request of more than smallRequest may take to arrive.
 	longRequestTime = 30 * time.Second
 	// stalledTime is how long a client may leave an answer unread. Then its connection
 	// is closed, since what it asked for takes memory.
@@ -116,6 +116,7 @@ type conn struct {
 // An exchange is a request that kfake is answering.
 type exchange struct {
 	silent  bool                 // kfake won't answer
+	member  bool                 // a member of a group waits for the others, see lastAnswer
 	fetch   bool                 // it asks for records
 	mend    func(kmsg.Response)  // corrects kfake's answer; nil for none
 	kind    func() kmsg.Response // an empty answer, for mend
@@ -184,6 +185,7 @@ func (c *conn) next() error {
 	c.giveBack()
 	var start [4]byte
 	if _, err := io.ReadFull(c.reader, start[:]); err != nil {
+		c.lastAnswer()
 		return err
 	}
 	if err := c.waitForAnswer(); err != nil {
@@ -218,6 +220,16 @@ func (c *conn) waitForAnswer() error {
 		return nil
 	}
 	return c.waitForWrite()
+}
+
+// lastAnswer lets kfake answer a member that has gone while it waited for the others of
+// its group. From that answer on, kfake waits for the next sign of life for the time of
+// the member's session. Without the answer, the member would never count as dead, and
+// keep its partitions.
+func (c *conn) lastAnswer() {
+	if c.last != nil && c.last.member {
+		c.waitForWrite() // Its error would only say that the connection has ended.
+	}
 }
 
 // waitForWrite waits until kfake has written once.
@@ -316,6 +328,11 @@ func (c *conn) readFrame(start [4]byte) (frame []byte, release func(), err error
 	arrived := min(size, maxUnread)
 	frame = c.buffered(arrived)
 	copy(frame, start[:])
+	if length > smallRequest {
+		// What has come of a request takes memory while the rest is awaited.
+		c.Conn.SetReadDeadline(time.Now().Add(longRequestTime))
+		defer c.Conn.SetReadDeadline(time.Time{})
+	}
 	if _, err := io.ReadFull(c.reader, frame[4:]); err != nil {
 		return nil, nil, err
 	}
@@ -343,7 +360,6 @@ func (c *conn) readFrame(start [4]byte) (frame []byte, release func(), err error
 		frames.put(first)
 		c.Conn.SetReadDeadline(time.Now().Add(longRequestTime))
 		_, err = io.ReadFull(c.reader, frame[arrived:])
-		c.Conn.SetReadDeadline(time.Time{})
 		if err != nil {
 			release()
 			return nil, nil, err
@@ -580,6 +596,8 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		return nil, c.respond(r.correlation, answer)
 	case *kmsg.ProduceRequest:
 		e.silent = body.Acks == 0
+		e.mend = cluster.checkRecords(body)
+		changed = e.mend != nil
 		if body.Version >= 13 && len(body.Topics) > 1 {
 			return splitProduce(r, body, e), nil
 		}
@@ -588,7 +606,10 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 	case *kmsg.DescribeTopicPartitionsRequest:
 		e.mend = nameReplicas
 	case *kmsg.JoinGroupRequest:
+		e.member = true
 		changed = nameProtocolsOnce(body)
+	case *kmsg.SyncGroupRequest:
+		e.member = true
 	case *kmsg.FetchRequest:
 		e.fetch = true
 		if most := cluster.limits.fetchBytes(); body.MaxBytes > most {
@@ -599,6 +620,12 @@ func (cluster *Cluster) decide(c *conn, frame []byte, r request) (*forwarded, er
 		if most := cluster.limits.fetchBytes(); body.MaxBytes > most {
 			body.MaxBytes, changed = most, true
 		}
+	case *kmsg.OffsetCommitRequest:
+		e.mend = refuseCommits(body)
+		changed = e.mend != nil
+	case *kmsg.TxnOffsetCommitRequest:
+		e.mend = refuseTxnCommits(body)
+		changed = e.mend != nil
 	case *kmsg.OffsetForLeaderEpochRequest:
 		askForTheLastEpoch(body)
 		changed = true

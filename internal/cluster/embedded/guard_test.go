@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -372,5 +373,40 @@ func TestFetchShare(t *testing.T) {
 	l.unsent.Store(answerBytes)
 	if got := l.fetchBytes(); got != minFetchBytes {
 		t.Errorf("with nothing left, a reader gets %d, want %d", got, minFetchBytes)
+	}
+}
+
+// Requests whose last byte never comes take little memory each, and nobody waits for them.
+func TestRequestsThatNeverEnd(t *testing.T) {
+	c := startChild(t)
+	if c.peak() == 0 {
+		t.Skip("this system doesn't tell what memory a process takes")
+	}
+	const connections, length = 600, 255 << 10
+	before := c.peak()
+	begun := make([]byte, length-1)
+	binary.BigEndian.PutUint32(begun, length-4)
+	copy(begun[4:], "\x00\x00\x00\x0b\x00\x00\x00\x01\xff\xff") // a write
+	for i := range connections {
+		conn := connect(t, c.addrs[i%3])
+		go conn.Write(begun)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.DefaultProduceTopic(topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for range 50 {
+		if err := cl.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 10_000)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	peak := c.peak()
+	t.Logf("%d such requests: at most %d MiB, from %d MiB", connections, peak>>20, before>>20)
+	// Each may lie here up to maxUnread, and the budget of long ones holds a few more.
+	if most := before + connections*2*maxUnread + turnBytes; peak > most {
+		t.Errorf("the cluster took %d MiB, want at most %d", peak>>20, most>>20)
 	}
 }

@@ -58,6 +58,9 @@ func (c *conn) writePiece(e *exchange, frame []byte) (int, error) {
 		}
 	} else {
 		defer c.finish(e)
+		if e.mend != nil {
+			e.mend(e.whole)
+		}
 		if err := c.respond(correlation, e.whole); err != nil {
 			return 0, err
 		}

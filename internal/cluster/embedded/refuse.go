@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -385,4 +386,83 @@ func refuseGroup(request kmsg.Request) kmsg.Response {
 		}
 	}
 	return nil
+}
+
+// maxCommitMetadata is how long the text beside a committed offset may be:
+// offset.metadata.max.bytes of Apache Kafka. kfake keeps any in memory.
+const maxCommitMetadata = 4096
+
+func tooLong(metadata *string) bool { return metadata != nil && len(*metadata) > maxCommitMetadata }
+
+// refuseCommits takes the offsets with too long a text out of a request. It returns what
+// tells so in the answer, or nil if there is none.
+func refuseCommits(request *kmsg.OffsetCommitRequest) (mend func(kmsg.Response)) {
+	refused := make(map[int][]kmsg.OffsetCommitResponseTopicPartition) // by the topic's index
+	for i := range request.Topics {
+		t := &request.Topics[i]
+		t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.OffsetCommitRequestTopicPartition) bool {
+			if !tooLong(p.Metadata) {
+				return false
+			}
+			r := kmsg.NewOffsetCommitResponseTopicPartition()
+			r.Partition, r.ErrorCode = p.Partition, kerr.OffsetMetadataTooLarge.Code
+			refused[i] = append(refused[i], r)
+			return true
+		})
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return func(answer kmsg.Response) {
+		committed := answer.(*kmsg.OffsetCommitResponse)
+		for i, partitions := range refused {
+			asked := request.Topics[i]
+			at := slices.IndexFunc(committed.Topics, func(t kmsg.OffsetCommitResponseTopic) bool {
+				return t.Topic == asked.Topic && t.TopicID == asked.TopicID
+			})
+			if at < 0 {
+				t := kmsg.NewOffsetCommitResponseTopic()
+				t.Topic, t.TopicID = asked.Topic, asked.TopicID
+				at, committed.Topics = len(committed.Topics), append(committed.Topics, t)
+			}
+			t := &committed.Topics[at]
+			t.Partitions = append(t.Partitions, partitions...)
+		}
+	}
+}
+
+// refuseTxnCommits is refuseCommits for offsets that are part of a transaction.
+func refuseTxnCommits(request *kmsg.TxnOffsetCommitRequest) (mend func(kmsg.Response)) {
+	refused := make(map[int][]kmsg.TxnOffsetCommitResponseTopicPartition) // by the topic's index
+	for i := range request.Topics {
+		t := &request.Topics[i]
+		t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.TxnOffsetCommitRequestTopicPartition) bool {
+			if !tooLong(p.Metadata) {
+				return false
+			}
+			r := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+			r.Partition, r.ErrorCode = p.Partition, kerr.OffsetMetadataTooLarge.Code
+			refused[i] = append(refused[i], r)
+			return true
+		})
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return func(answer kmsg.Response) {
+		committed := answer.(*kmsg.TxnOffsetCommitResponse)
+		for i, partitions := range refused {
+			asked := request.Topics[i]
+			at := slices.IndexFunc(committed.Topics, func(t kmsg.TxnOffsetCommitResponseTopic) bool {
+				return t.Topic == asked.Topic
+			})
+			if at < 0 {
+				t := kmsg.NewTxnOffsetCommitResponseTopic()
+				t.Topic = asked.Topic
+				at, committed.Topics = len(committed.Topics), append(committed.Topics, t)
+			}
+			t := &committed.Topics[at]
+			t.Partitions = append(t.Partitions, partitions...)
+		}
+	}
 }

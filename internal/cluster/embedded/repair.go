@@ -107,10 +107,14 @@ func (f *folder) topics() ([]topicFile, error) {
 		}
 	}
 	var content struct {
-		Topics []topicFile `json:"topics"`
+		Version int         `json:"version"`
+		Topics  []topicFile `json:"topics"`
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &content)
+	}
+	if err == nil && content.Version == 0 {
+		err = errors.New("it has no version")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the file %s in the folder %s is missing or damaged, and without it nobody knows its topics: put it back from a copy, or name another folder (the records in this one stay as they are)", topicsName, f.dir)
@@ -265,6 +269,9 @@ type batch struct {
 	epoch         int32
 	maxTimestamp  int64
 	transactional bool
+	control       bool // it ends a transaction
+	producer      int64
+	producerEpoch int16
 }
 
 // minHeader is the size of a batch's header.
@@ -295,6 +302,9 @@ func batchAt(raw []byte, pos int, from int64) (batch, bool) {
 		epoch:         int32(binary.BigEndian.Uint32(b[12:])),
 		maxTimestamp:  int64(binary.BigEndian.Uint64(b[35:])),
 		transactional: binary.BigEndian.Uint16(b[21:])&0x10 != 0,
+		control:       binary.BigEndian.Uint16(b[21:])&0x20 != 0,
+		producer:      int64(binary.BigEndian.Uint64(b[43:])),
+		producerEpoch: int16(binary.BigEndian.Uint16(b[51:])),
 	}, true
 }
 
@@ -385,18 +395,34 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	var snap snapshot
 	var saved logStart
 	snapRead := readJSON(filepath.Join(dir, "snapshot.json"), &snap)
+	if snap.LogStartOffset < 0 || snap.LogStartOffset > snap.HighWatermark {
+		snap, snapRead = snapshot{}, false // It is damaged.
+	}
 	readJSON(filepath.Join(dir, startName), &saved)
+	if saved.LogStartOffset < 0 || saved.LogStartOffset > saved.HighWatermark {
+		saved = logStart{}
+	}
 	start := max(snap.LogStartOffset, saved.LogStartOffset)
 	end := max(snap.HighWatermark, saved.HighWatermark)
 
+	compacts := strings.Contains(t.Configs["cleanup.policy"], "compact")
 	if len(bases) == 0 && start < end {
 		f.warn("The records %d to %d of %s are missing in the folder %s.", start, end-1, name, f.dir)
 	}
+	for _, base := range withoutLog(dir, bases) {
+		if !snapRead && !compacts && base >= start {
+			f.warn("Records of %s are missing in the folder %s: there is an index of them, but no file %d.dat.", name, f.dir, base)
+		}
+		// A log that begins at the same offset again has an index of its own.
+		if err := removePiece(dir, base); err != nil {
+			return err
+		}
+	}
 	next := int64(-1) // where the log goes on, by the pieces so far
 	transactional := false
+	open := make(map[int64]int16) // the epochs of producers whose transaction has no end
 	var segments []segment
 	epoch := snap.Epoch
-	compacts := strings.Contains(t.Configs["cleanup.policy"], "compact")
 	for i, base := range bases {
 		raw, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%d.dat", base)))
 		if err != nil {
@@ -417,6 +443,9 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 			until = bases[i+1]
 			p.torn = p.torn && until <= known
 		}
+		if n := indexed(dir, base) - len(p.batches); n > 0 && until <= known && len(p.holes) == 0 && !compacts {
+			f.warn("Records of %s are missing in the folder %s: its index knows of %d more batches of them at the end than %d.dat has.", name, f.dir, n, base)
+		}
 		lost := until > known && (!compacts || i+1 == len(bases)) // Compaction leaves gaps.
 		if len(p.holes) > 0 || p.torn || lost {
 			if raw, err = f.mend(dir, name, &p, raw, known, until, lost); err != nil {
@@ -428,6 +457,11 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 		}
 		for _, b := range p.batches {
 			transactional = transactional || b.transactional
+			if b.control {
+				delete(open, b.producer)
+			} else if b.transactional {
+				open[b.producer] = b.producerEpoch
+			}
 			epoch = max(epoch, b.epoch)
 			next = b.last + 1
 		}
@@ -457,6 +491,9 @@ func (f *folder) repairPartition(t topicFile, partition int32) error {
 	f.starts[partitionKey{t.Name, partition}] = start
 	fits := snapRead && snap.HighWatermark == end && snap.LogStartOffset == start && slices.EqualFunc(snap.Segments, segments,
 		func(a, b segment) bool { return a.BaseOffset == b.BaseOffset && a.Size == b.Size })
+	if !fits && len(open) > 0 {
+		f.open[partitionKey{t.Name, partition}] = open
+	}
 	if fits || transactional {
 		return nil // With transactions, kfake has more to find out than is done here.
 	}
@@ -572,6 +609,32 @@ func mendIndex(path string, batches []batch) error {
 		content = append(content, entry...)
 	}
 	return writeFile(path, content)
+}
+
+// indexed returns of how many batches an index knows. kfake writes a batch first, and
+// then its entry in the index: an index that knows more tells of a loss.
+func indexed(dir string, base int64) int {
+	info, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%d.idx", base)))
+	if err != nil {
+		return 0
+	}
+	return int(info.Size() / indexEntry)
+}
+
+// withoutLog returns the first offsets of indexes whose log isn't among these.
+func withoutLog(dir string, logs []int64) []int64 {
+	names, err := filepath.Glob(filepath.Join(dir, "*.idx"))
+	if err != nil {
+		return nil
+	}
+	var lonely []int64
+	for _, name := range names {
+		base, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(name), ".idx"), 10, 64)
+		if err == nil && !slices.Contains(logs, base) && indexed(dir, base) > 0 {
+			lonely = append(lonely, base)
+		}
+	}
+	return lonely
 }
 
 // basesIn returns the first offsets of a partition's files, in order.

@@ -57,16 +57,19 @@ func boolean(value string) string {
 // one is the rule of a value that is one of these.
 func one(of ...string) rule {
 	return func(value string) string {
-		if slices.Contains(of, value) {
+		if slices.Contains(of, strings.TrimSpace(value)) {
 			return ""
 		}
 		return "String must be one of: " + strings.Join(of, ", ")
 	}
 }
 
-// list is the rule of a list of these.
+// list is the rule of a list of these, which may be empty.
 func list(of ...string) rule {
 	return func(value string) string {
+		if strings.TrimSpace(value) == "" {
+			return ""
+		}
 		for part := range strings.SplitSeq(value, ",") {
 			if message := one(of...)(strings.TrimSpace(part)); message != "" {
 				return message
