@@ -213,6 +213,9 @@ func consume(ctx context.Context) (received int, err error) {
 		SessionTimeout: 10 * time.Second,
 		// The member is heard of once a second. The default is 3 s.
 		HeartbeatInterval: time.Second,
+		// When partitions are assigned anew, a member that has died since is waited for no
+		// longer than 10 s. The default is 30 s.
+		RebalanceTimeout: 10 * time.Second,
 		// After a failure the reader joins the group again in a second. The default is 5 s.
 		JoinGroupBackoff: time.Second,
 		// Partitions that are added later are read too. By default they never are.
