@@ -27,7 +27,7 @@ const folderOfHelper = "EMBEDDED_TEST_FOLDER"
 func TestHelper(t *testing.T) {
 	dir := os.Getenv(folderOfHelper)
 	if dir == "" {
-		t.Skip("started by other tests")
+		return
 	}
 	os.Exit(helper(dir))
 }
