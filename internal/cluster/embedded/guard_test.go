@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // connect connects to a broker, for ten seconds.
@@ -276,6 +278,9 @@ func TestRequestInPieces(t *testing.T) {
 // What a hundred connections ask for is bounded in memory, whether they send
 // without an end, or read nothing of what they asked for, or hold what they began.
 func TestMemoryOfManyConnections(t *testing.T) {
+	if testkit.RaceDetector {
+		t.Skip("with -race a process takes several times the memory: run it without")
+	}
 	c := startChild(t)
 	if c.peak() == 0 {
 		t.Skip("this system doesn't tell what memory a process takes")
@@ -378,6 +383,9 @@ func TestFetchShare(t *testing.T) {
 
 // Requests whose last byte never comes take little memory each, and nobody waits for them.
 func TestRequestsThatNeverEnd(t *testing.T) {
+	if testkit.RaceDetector {
+		t.Skip("with -race a process takes several times the memory: run it without")
+	}
 	c := startChild(t)
 	if c.peak() == 0 {
 		t.Skip("this system doesn't tell what memory a process takes")

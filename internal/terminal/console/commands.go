@@ -62,7 +62,12 @@ func carryOut(cluster Cluster, status Status, line string, out io.Writer) error 
 		fmt.Fprintf(out, "Broker %d runs again.\n", id)
 		return nil
 	default:
-		return fmt.Errorf("there is no command %q: type help for the list", strings.TrimSpace(line))
+		typed := strings.TrimSpace(line)
+		const most = 40 // of what was pasted by mistake
+		if len(typed) > most {
+			typed = strings.ToValidUTF8(typed[:most], "") + "…"
+		}
+		return fmt.Errorf("there is no command %q: type help for the list", typed)
 	}
 }
 

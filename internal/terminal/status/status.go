@@ -181,6 +181,16 @@ func (a answer) extent(p kadm.PartitionDetail) string {
 	return fmt.Sprintf("offsets %d to %d", start.Offset, end.Offset-1)
 }
 
+// stateOf is a group's state, in the words of the chapters.
+func stateOf(g groups.Group) string {
+	switch g.State {
+	case "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling":
+		return "rebalancing"
+	default:
+		return strings.ToLower(legible.Name(g.State))
+	}
+}
+
 // heading is the first line of a group.
 func heading(g groups.Group) string {
 	name := "group " + legible.Name(g.Name)
@@ -192,7 +202,7 @@ func heading(g groups.Group) string {
 	}
 	lag, unknown := g.Lag()
 	line := fmt.Sprintf("%s: %s, members: %d, lag: %d",
-		name, strings.ToLower(legible.Name(g.State)), len(g.Members), lag)
+		name, stateOf(g), len(g.Members), lag)
 	if unknown > 0 {
 		line += fmt.Sprintf(", unknown in %s", count(unknown, "partition"))
 	}

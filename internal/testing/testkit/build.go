@@ -33,7 +33,7 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "program.exe") // Windows needs the ending.
 	args := []string{"build", "-overlay", Overlay(t, map[string]Constants{folder: constants}), "-ldflags=-s -w", "-o", path}
-	if raceDetector {
+	if RaceDetector {
 		args = append(args, "-race")
 	}
 	command := exec.Command("go", append(args, "./"+folder)...)

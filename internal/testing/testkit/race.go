@@ -2,5 +2,5 @@
 
 package testkit
 
-// raceDetector tells that the tests run with -race: then the programs do too.
-const raceDetector = true
+// RaceDetector tells that the tests run with -race: then the programs do too.
+const RaceDetector = true
