@@ -40,6 +40,16 @@ func apacheCluster(t *testing.T) cluster {
 		t.Fatal(apacheErr)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			// It may have ended before it started a broker again.
+			for id := range 3 {
+				if theApache.PID(id+1) == 0 {
+					if err := theApache.StartBroker(id + 1); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
 		// The next test finds three brokers, and every partition on all of them.
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
