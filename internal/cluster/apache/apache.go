@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"kafka-with-go/internal/cluster/freeport"
 	"kafka-with-go/internal/process"
 )
 
@@ -61,6 +62,7 @@ type Cluster struct {
 	starter   *process.Starter
 	client    *client
 	links     *links // nil without Options.Links
+	freePorts []int  // those that freeport takes back
 	served    bool   // the start succeeded
 
 	logLock sync.Mutex
@@ -102,6 +104,7 @@ func (c *Cluster) prepare(compose composeFile, o Options) error {
 		return err
 	}
 	native, err := newSubstitution(compose, o.Ports)
+	c.freePorts = native.free
 	if err != nil {
 		return err
 	}
@@ -301,6 +304,7 @@ func (c *Cluster) close() error {
 	if c.links != nil {
 		c.links.close()
 	}
+	freeport.Release(c.freePorts...)
 	if c.temporary {
 		if err := os.RemoveAll(c.dir); err != nil {
 			errs = append(errs, fmt.Errorf("removing the folder of the cluster: %w", err))

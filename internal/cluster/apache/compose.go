@@ -145,6 +145,7 @@ func externalAddress(environment map[string]string, ports []string) (string, err
 type substitution struct {
 	hosts map[string]string
 	ports map[string]string
+	free  []int // those of the ports that freeport has given
 }
 
 // hostPort matches an address in a list of listeners ("NAME://host:port"), of voters
@@ -174,7 +175,8 @@ func newSubstitution(compose composeFile, external []int) (substitution, error) 
 			}
 		}
 	}
-	return s, s.choosePorts()
+	err := s.choosePorts()
+	return s, err
 }
 
 // keepNames lets the brokers know each other by the names of their services.
@@ -185,7 +187,7 @@ func (s substitution) keepNames(compose composeFile) {
 }
 
 // choosePorts fills in the ports that nobody asked for, and checks that the others are free.
-func (s substitution) choosePorts() error {
+func (s *substitution) choosePorts() error {
 	var chosen []net.Listener
 	defer func() {
 		for _, l := range chosen {
@@ -213,7 +215,8 @@ func (s substitution) choosePorts() error {
 			return err
 		}
 		chosen = append(chosen, l)
-		_, s.ports[port], _ = net.SplitHostPort(l.Addr().String())
+		s.free = append(s.free, freeport.Port(l))
+		s.ports[port] = strconv.Itoa(freeport.Port(l))
 	}
 	return nil
 }

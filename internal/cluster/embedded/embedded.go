@@ -25,6 +25,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"kafka-with-go/internal/cluster/freeport"
 )
 
 // Brokers is the number of brokers of a cluster. They are numbered from 1.
@@ -86,6 +88,8 @@ type Cluster struct {
 	ports   [Brokers]int
 	running [Brokers]bool
 	muted   int // a broker that kfake still has but that nobody reaches; 0 for none
+
+	freePorts []int // those that freeport takes back
 }
 
 // PortError says that a broker can't listen on its port.
@@ -304,6 +308,7 @@ func (c *Cluster) Close() {
 		for _, l := range c.sockets {
 			l.cut()
 		}
+		freeport.Release(c.freePorts...)
 		c.unlock()
 	})
 }

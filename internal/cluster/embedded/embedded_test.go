@@ -286,3 +286,30 @@ func TestTakenPort(t *testing.T) {
 		t.Fatalf("got %v, want a PortError of port %d", err, port)
 	}
 }
+
+// A stopped broker can come back on its port, however many clusters came and went.
+func TestStoppedBrokerKeepsItsPort(t *testing.T) {
+	t.Parallel()
+	c, err := Start(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	stopped := c.Addrs()[0]
+	if err := c.StopBroker(1); err != nil {
+		t.Fatal(err)
+	}
+	for range 101 { // A process has 299 ports.
+		other, err := Start(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(other.Addrs(), stopped) {
+			t.Errorf("another cluster has %s, the address of the stopped broker", stopped)
+		}
+		other.Close()
+	}
+	if err := c.StartBroker(1); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,14 +26,18 @@ type listener struct {
 // that it adds; it holds no lock of the cluster then.
 func (c *Cluster) listen(network, address string) (net.Listener, error) {
 	listen := func() (net.Listener, error) { return net.Listen(network, address) }
-	if strings.HasSuffix(address, ":0") {
+	free := strings.HasSuffix(address, ":0")
+	if free {
 		listen = freeport.Listen
 	}
 	inner, err := c.traffic.listen(listen)
 	if err != nil {
 		return nil, err
 	}
-	port := inner.Addr().(*net.TCPAddr).Port
+	port := freeport.Port(inner)
+	if free {
+		c.freePorts = append(c.freePorts, port)
+	}
 	l := &listener{Listener: inner, cluster: c, port: port, conns: make(map[*conn]struct{})}
 	// Only addBroker leads here, and its callers have the lock (or, in Start,
 	// are alone with the cluster).

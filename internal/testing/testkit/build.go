@@ -56,6 +56,7 @@ func Overlay(t testing.TB, programs map[string]Constants) string {
 }
 
 // FreeAddrs returns three addresses of this computer on which nothing listens.
+// No other test is given them before this one ends.
 func FreeAddrs(t testing.TB) []string {
 	t.Helper()
 	var addrs []string
@@ -64,7 +65,10 @@ func FreeAddrs(t testing.TB) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // Only after all three, so that they differ.
+		t.Cleanup(func() { freeport.Release(freeport.Port(l)) })
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs
