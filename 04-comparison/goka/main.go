@@ -146,7 +146,7 @@ func produce(ctx context.Context) (written int, err error) {
 	addresses := []string{broker1Address, broker2Address, broker3Address}
 	var emitter *goka.Emitter
 	err = within(ctx, func() (err error) {
-		emitter, err = goka.NewEmitter(addresses, topic, new(codec.String),
+		emitter, err = goka.NewEmitter(addresses, goka.Stream(topic), new(codec.String),
 			goka.WithEmitterProducerBuilder(newProducer))
 		return err
 	})
@@ -258,8 +258,8 @@ func consume(ctx context.Context) (received int, err error) {
 		// The commit, every second and at the end, follows the return: what is not committed at a
 		// crash comes again, and is counted twice.
 	}
-	group := goka.DefineGroup(groupID,
-		goka.Input(topic, new(codec.String), handle),
+	group := goka.DefineGroup(goka.Group(groupID),
+		goka.Input(goka.Stream(topic), new(codec.String), handle),
 		goka.Persist(new(codec.Int64)),
 	)
 	// By this name the group's member in this terminal is found in status and on the board.
@@ -366,7 +366,7 @@ func createTable(config *sarama.Config, tables *goka.TopicManagerConfig) error {
 	}
 	partitions, err := manager.Partitions(topic)
 	if err == nil {
-		err = manager.EnsureTableExists(string(goka.GroupTable(groupID)), len(partitions))
+		err = manager.EnsureTableExists(string(goka.GroupTable(goka.Group(groupID))), len(partitions))
 	}
 	return errors.Join(err, manager.Close())
 }

@@ -1,14 +1,13 @@
 package contract
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"kafka-with-go/internal/cluster/embedded"
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // A cluster is what a test needs of one.
@@ -29,19 +28,7 @@ var names atomic.Int64
 
 // TestMain lets many tests run at once: they mostly wait, for records that come one after
 // the other, for sessions to time out, and for their turn on Apache Kafka.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "24"); err != nil {
-		fmt.Fprintln(os.Stderr, "running tests side by side:", err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	if err := closeApache(); err != nil {
-		fmt.Fprintln(os.Stderr, "ending Apache Kafka:", err)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testkit.MainOf(m, 24, closeApache) }
 
 // onEachCluster runs a test on a cluster of its own inside this process, side
 // by side with others, and on Apache Kafka, one after the other.

@@ -9,6 +9,8 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
+func TestMain(m *testing.M) { testkit.Main(m) }
+
 // imports lists the packages of this repository that match patterns, and what each of them
 // imports of this repository, both without the module's name.
 func imports(t *testing.T, patterns ...string) map[string][]string {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Constants are the values that a build replaces, as Go expressions by the
@@ -37,28 +38,137 @@ func On(addrs []string, topic, group string) Constants {
 func Write(root, dir string, programs map[string]Constants) (path string, err error) {
 	replace := make(map[string]string)
 	for folder, constants := range programs {
-		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*.go"))
-		if err != nil || files == nil {
-			return "", fmt.Errorf("there is no program in %s (%v)", folder, err)
-		}
-		for _, file := range files {
-			source, err := os.ReadFile(file)
-			if err != nil {
-				return "", fmt.Errorf("reading a program: %w", err)
-			}
-			changed, err := replaceConstants(source, constants)
-			if err != nil {
-				return "", fmt.Errorf("%s: %w", file, err)
-			}
-			if bytes.Equal(source, changed) {
-				continue
-			}
-			replace[file] = filepath.Join(dir, strconv.Itoa(len(replace))+".go")
-			if err := os.WriteFile(replace[file], changed, 0o600); err != nil {
-				return "", fmt.Errorf("writing a changed program: %w", err)
-			}
+		err := change(root, dir, folder, replace, func(source []byte) ([]byte, error) {
+			return replaceConstants(source, constants)
+		})
+		if err != nil {
+			return "", err
 		}
 	}
+	return write(dir, replace)
+}
+
+// Late returns a value in JSON, if WriteLate can leave it to the start of the program:
+// a text, or a list of numbers.
+func Late(value string) (text []byte, ok bool) {
+	expression, err := parser.ParseExpr(value)
+	if err != nil {
+		return nil, false // The compiler will say what is wrong.
+	}
+	switch e := expression.(type) {
+	case *ast.BasicLit:
+		if s, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+			text, err = json.Marshal(s)
+			return text, err == nil
+		}
+	case *ast.CompositeLit:
+		var numbers []string
+		for _, element := range e.Elts {
+			number, ok := element.(*ast.BasicLit)
+			if !ok || number.Kind != token.INT {
+				return nil, false
+			}
+			numbers = append(numbers, number.Value)
+		}
+		return []byte("[" + strings.Join(numbers, ",") + "]"), true
+	}
+	return nil, false
+}
+
+// Beside is the ending of the file from which a program of WriteLate has its values.
+const Beside = ".json"
+
+// WriteLate is Write for a program that is built once and runs with many values. Those
+// named in late are read when the program starts, from a JSON file beside it that has its
+// name and the ending Beside: a constant becomes a variable.
+func WriteLate(root, dir, folder string, early Constants, late []string) (path string, err error) {
+	replace := make(map[string]string)
+	added := lateSource
+	err = change(root, dir, folder, replace, func(source []byte) ([]byte, error) {
+		source, err := replaceConstants(source, early)
+		if err != nil {
+			return nil, err
+		}
+		return editValues(source, func(kind token.Token, name *ast.Ident, value ast.Expr) (ast.Node, string) {
+			switch {
+			case !slices.Contains(late, name.Name):
+				return nil, ""
+			case kind == token.VAR:
+				added += fmt.Sprintf("\nfunc init() { overlayValue(%q, &%s) }\n", name, name)
+				return nil, ""
+			}
+			added += fmt.Sprintf("\nvar %s = func() (text string) { overlayValue(%q, &text); return }()\n", name, name)
+			return name, "_"
+		})
+	})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "late.go")
+	if err := os.WriteFile(file, []byte(added), 0o600); err != nil {
+		return "", fmt.Errorf("writing a changed program: %w", err)
+	}
+	replace[filepath.Join(root, filepath.FromSlash(folder), "overlay_values.go")] = file
+	return write(dir, replace)
+}
+
+// lateSource is added to a program of WriteLate.
+const lateSource = `package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+func overlayValue(name string, to any) {
+	path, err := os.Executable()
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(path + "` + Beside + `")
+	}
+	var values map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(text, &values)
+	}
+	if err == nil {
+		err = json.Unmarshal(values[name], to)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "this build has no value for %s: %v\n", name, err)
+		os.Exit(3)
+	}
+}
+`
+
+// change changes the files of a program, and notes in replace what stands for which.
+func change(root, dir, folder string, replace map[string]string, edit func([]byte) ([]byte, error)) error {
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*.go"))
+	if err != nil || files == nil {
+		return fmt.Errorf("there is no program in %s (%v)", folder, err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("reading a program: %w", err)
+		}
+		changed, err := edit(source)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if bytes.Equal(source, changed) {
+			continue
+		}
+		replace[file] = filepath.Join(dir, strconv.Itoa(len(replace))+".go")
+		if err := os.WriteFile(replace[file], changed, 0o600); err != nil {
+			return fmt.Errorf("writing a changed program: %w", err)
+		}
+	}
+	return nil
+}
+
+// write writes the file that go build wants.
+func write(dir string, replace map[string]string) (path string, err error) {
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", fmt.Errorf("writing the overlay: %w", err)
@@ -72,6 +182,14 @@ func Write(root, dir string, programs map[string]Constants) (path string, err er
 
 // replaceConstants replaces the values of top-level constants and variables.
 func replaceConstants(source []byte, constants Constants) ([]byte, error) {
+	return editValues(source, func(_ token.Token, name *ast.Ident, value ast.Expr) (ast.Node, string) {
+		return value, constants[name.Name]
+	})
+}
+
+// editValues goes through the top-level constants and variables, and replaces of each the
+// node that choose returns by the text that it returns. An empty text replaces nothing.
+func editValues(source []byte, choose func(token.Token, *ast.Ident, ast.Expr) (ast.Node, string)) ([]byte, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "", source, 0)
 	if err != nil {
@@ -79,7 +197,7 @@ func replaceConstants(source []byte, constants Constants) ([]byte, error) {
 	}
 	type edit struct {
 		from, to int
-		value    string
+		text     string
 	}
 	var edits []edit
 	for _, d := range file.Decls {
@@ -93,15 +211,15 @@ func replaceConstants(source []byte, constants Constants) ([]byte, error) {
 				continue
 			}
 			for i, name := range spec.Names {
-				if value, ok := constants[name.Name]; ok {
-					edits = append(edits, edit{set.Position(spec.Values[i].Pos()).Offset, set.Position(spec.Values[i].End()).Offset, value})
+				if part, text := choose(declaration.Tok, name, spec.Values[i]); text != "" {
+					edits = append(edits, edit{set.Position(part.Pos()).Offset, set.Position(part.End()).Offset, text})
 				}
 			}
 		}
 	}
 	changed := slices.Clone(source)
 	for _, e := range slices.Backward(edits) {
-		changed = slices.Concat(changed[:e.from], []byte(e.value), changed[e.to:])
+		changed = slices.Concat(changed[:e.from], []byte(e.text), changed[e.to:])
 	}
 	return changed, nil
 }

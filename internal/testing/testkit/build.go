@@ -5,9 +5,15 @@
 package testkit
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 
 	"kafka-with-go/internal/cluster/freeport"
@@ -25,23 +31,76 @@ func On(addrs []string, topic, group string) Constants {
 	return constants
 }
 
-// Build builds the program in a folder of the repository, such as
-// "03-together", and returns the path of the executable. A constant that the
-// program doesn't have is passed over, since not every program has a group.
+// Build returns the path of an executable: the program in a folder of the repository,
+// such as "03-together". A constant that the program doesn't have is passed over, since
+// not every program has a group.
+//
+// A program is compiled and linked once a package, which takes a second of a processor:
+// addresses, topic, group and ports get their values when it starts.
 func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "program.exe") // Windows needs the ending.
-	args := []string{"build", "-overlay", Overlay(t, map[string]Constants{folder: constants}), "-ldflags=-s -w", "-o", path}
+	early, values := make(Constants), make(map[string]json.RawMessage)
+	for name, value := range constants {
+		if text, ok := overlay.Late(value); ok {
+			values[name] = text
+		} else {
+			early[name] = value
+		}
+	}
+	late := slices.Sorted(maps.Keys(values))
+	key := fmt.Sprint(folder, early, late) // A map is printed in the order of its keys.
+	build, _ := builds.LoadOrStore(key, sync.OnceValues(func() (string, error) {
+		return buildOnce(Root(t), folder, early, late)
+	}))
+	built, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatalf("building %s: %v", folder, err)
+	}
+	// A copy could still be open for writing in another process that starts just now, and
+	// then can't be run. A second name can.
+	path := filepath.Join(t.TempDir(), "program.exe") // Windows needs the ending.
+	if err := os.Link(built, path); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+overlay.Beside, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var (
+	builds    sync.Map // what builds a program, by what it is made of
+	buildsDir string   // where the programs lie, from Main's begin to its end
+)
+
+func buildOnce(root, folder string, early Constants, late []string) (path string, err error) {
+	if buildsDir == "" {
+		return "", errors.New("the package's TestMain doesn't call testkit.Main")
+	}
+	dir, err := os.MkdirTemp(buildsDir, "")
+	if err != nil {
+		return "", err
+	}
+	changed, err := overlay.WriteLate(root, dir, folder, early, late)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "program.exe")
+	args := []string{"build", "-overlay", changed, "-ldflags=-s -w", "-o", path}
 	if RaceDetector {
 		args = append(args, "-race")
 	}
 	command := exec.Command("go", append(args, "./"+folder)...)
-	command.Dir = Root(t)
+	command.Dir = root
 	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", folder, err, output)
+		return "", fmt.Errorf("%w (topic, group and addresses are variables of type string here: "+
+			"where another type is wanted, convert them)\n%s", err, output)
 	}
-	return path
+	return path, nil
 }
 
 // Overlay writes the file that go build's -overlay wants: it replaces constants

@@ -4,19 +4,22 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 )
 
 // Main runs the tests of a package, then what is to be closed after them. It
 // lets more tests run at once than there are processors: they mostly wait, for
 // records that come one after the other and for sessions to time out.
-func Main(m *testing.M, after ...func() error) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		fmt.Fprintln(os.Stderr, "running tests side by side:", err)
-		os.Exit(1)
+func Main(m *testing.M, after ...func() error) { MainOf(m, 6, after...) }
+
+// MainOf is Main with another number of tests that run at once.
+func MainOf(m *testing.M, atOnce int, after ...func() error) {
+	status, err := run(m, atOnce)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "running the tests:", err)
+		status = 1
 	}
-	status := m.Run()
 	for _, f := range after {
 		if err := f(); err != nil {
 			fmt.Fprintln(os.Stderr, "after the tests:", err)
@@ -24,4 +27,17 @@ func Main(m *testing.M, after ...func() error) {
 		}
 	}
 	os.Exit(status)
+}
+
+func run(m *testing.M, atOnce int) (status int, err error) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+		return 1, fmt.Errorf("letting them run side by side: %w", err)
+	}
+	buildsDir, err = os.MkdirTemp("", "programs-")
+	if err != nil {
+		return 1, fmt.Errorf("making a folder for the programs: %w", err)
+	}
+	status = m.Run()
+	return status, os.RemoveAll(buildsDir)
 }
