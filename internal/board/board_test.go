@@ -19,6 +19,7 @@ import (
 // The programs of chapters 1, 2 and 3 run as a learner runs them, and the page
 // shows the records, partitions, members, offsets and lag that another client reads.
 func TestPageShowsTheChapters(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		page := p.open(t)
 		producer := p.run(t, "01-producer")
@@ -123,6 +124,7 @@ func records(s shown) int64 {
 // Then a member that has a partition is killed, and the page shows it leave and
 // the others share anew.
 func TestPageShowsTheGroup(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(30)...)
@@ -286,6 +288,7 @@ func TestBrokerDies(t *testing.T) {
 // A record that is sent from the page lies where the page says, and arrives in
 // the consumer of chapter 2.
 func TestSendFromThePage(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		consumer := p.run(t, "02-consumer")
@@ -317,6 +320,7 @@ func TestSendFromThePage(t *testing.T) {
 
 // A partition is added on the page, by two clicks, and keys move.
 func TestAddAPartition(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(24)...)
@@ -357,6 +361,7 @@ func TestAddAPartition(t *testing.T) {
 
 // The cluster goes away and comes back: the page says so, and recovers by itself.
 func TestClusterGoneAndBack(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(12)...)
@@ -433,6 +438,7 @@ func TestTenPages(t *testing.T) {
 
 // The board joins no group and commits nothing.
 func TestBoardChangesNothing(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(12)...)

@@ -10,6 +10,7 @@ import (
 // The page's modules import one another in one direction: no module imports, by
 // way of others, itself.
 func TestModulesImportInOneDirection(t *testing.T) {
+	t.Parallel()
 	entries, err := files.ReadDir("page")
 	if err != nil {
 		t.Fatal(err)

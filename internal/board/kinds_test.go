@@ -16,6 +16,7 @@ import (
 // with what each of them is; a share group's members may share a partition, and
 // its lag is what the cluster counts.
 func TestPageShowsEachKindOfGroup(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 1)
 		p.write(t, numbered(10)...)

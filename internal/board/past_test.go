@@ -136,6 +136,7 @@ func TestNothingHasHappened(t *testing.T) {
 // When a broker is stopped, the headline is who leads now, and it stays on top
 // for a while, although a group has news too.
 func TestNewLeaderIsTheHeadline(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		p.write(t, numbered(12)...)
@@ -222,6 +223,7 @@ func TestMembersHaveNames(t *testing.T) {
 
 // A commit beyond the log's end is no lag of 0: the page says what it is.
 func TestBeyondTheEnd(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 1)
 		p.write(t, numbered(3)...)

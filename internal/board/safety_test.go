@@ -67,6 +67,7 @@ func hostile() []string {
 // Whatever the records, the groups and the clients are called, the page shows
 // it as text: nothing runs, no element comes into being, nothing is fetched.
 func TestHostileRecords(t *testing.T) {
+	t.Parallel()
 	onEachCluster(t, func(t *testing.T, p *place) {
 		p.create(t, 3)
 		page := p.open(t)
@@ -442,6 +443,7 @@ func TestPolicyInTheBrowser(t *testing.T) {
 
 // The front end is small, whole and our own.
 func TestFrontEnd(t *testing.T) {
+	t.Parallel()
 	entries, err := files.ReadDir("page")
 	if err != nil {
 		t.Fatal(err)
@@ -473,6 +475,7 @@ func TestFrontEnd(t *testing.T) {
 
 // clean makes harmless what text alone can't, and loses nothing that is visible.
 func TestClean(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"":                   "",
 		"plain <b> & text":   "plain <b> & text",
@@ -499,6 +502,7 @@ func TestClean(t *testing.T) {
 
 // The hash is that of Kafka's Java client, which franz-go has too.
 func TestMurmur2(t *testing.T) {
+	t.Parallel()
 	for i := range 2000 {
 		key := []byte(strings.Repeat("é", i%7) + fmt.Sprint(i*i))
 		for _, n := range []int{1, 3, 7, 48} {

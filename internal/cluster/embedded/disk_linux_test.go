@@ -118,6 +118,7 @@ func (p *process) limit(t *testing.T, bytes int64) {
 // A cluster whose disk is full acknowledges nothing that it can't keep: it ends
 // and says what to do, and what it had acknowledged is there at the next start.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	write := func(ctx context.Context, cl *kgo.Client, i int) error {
 		return cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: fmt.Append(nil, i)}).FirstErr()
 	}
@@ -209,6 +210,7 @@ func TestFullDisk(t *testing.T) {
 // A disk that became full since the last write is told at the end, and nothing
 // that was acknowledged is missing.
 func TestFullDiskAtTheEnd(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	p := startProcess(t, dir)
 	ctx := deadline(t)
@@ -254,6 +256,7 @@ func TestFullDiskAtTheEnd(t *testing.T) {
 // each of them that was acknowledged, however often that happens. Its lock goes
 // with the process.
 func TestKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	ctx := deadline(t)
 	acknowledged := int64(0)

@@ -84,6 +84,7 @@ func count(ctx context.Context, t *testing.T, cl *kgo.Client) int64 {
 }
 
 func TestBrokersAreOneTwoThree(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	cl := client(t, c)
@@ -110,6 +111,7 @@ func TestBrokersAreOneTwoThree(t *testing.T) {
 // Whichever broker is stopped, leaders move away from it and come back, the
 // controller answers, and nothing that was written is lost.
 func TestStopAndStartEachBroker(t *testing.T) {
+	t.Parallel()
 	for id := 1; id <= Brokers; id++ {
 		t.Run(strconv.Itoa(id), func(t *testing.T) {
 			t.Parallel()
@@ -153,6 +155,7 @@ func TestStopAndStartEachBroker(t *testing.T) {
 
 // All three brokers can be stopped, and started in any order.
 func TestStopAllBrokers(t *testing.T) {
+	t.Parallel()
 	for first := 1; first <= Brokers; first++ {
 		t.Run(fmt.Sprintf("starting %d first", first), func(t *testing.T) {
 			t.Parallel()
@@ -189,6 +192,7 @@ func TestStopAllBrokers(t *testing.T) {
 
 // Stopping brokers and creating topics at once: both use the controller.
 func TestElectionsWhileTopicsAreCreated(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	adm := kadm.NewClient(client(t, c))
@@ -221,6 +225,7 @@ func TestElectionsWhileTopicsAreCreated(t *testing.T) {
 }
 
 func TestRecordsAndCommitsSurviveARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := start(t, Options{Topic: topic, DataDir: dir})
 	ctx := deadline(t)
@@ -252,6 +257,7 @@ func TestRecordsAndCommitsSurviveARestart(t *testing.T) {
 
 // A broker that stops takes its connections along, as a process that dies does.
 func TestStopCutsConnections(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{})
 	conn, err := net.Dial("tcp", c.Addrs()[1])
 	if err != nil {
@@ -274,6 +280,7 @@ func TestStopCutsConnections(t *testing.T) {
 }
 
 func TestTakenPort(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

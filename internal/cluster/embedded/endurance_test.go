@@ -49,6 +49,7 @@ type writer struct {
 //
 //	STOPS=130 go test -v -timeout 30m -run TestStopsUnderLoad ./internal/cluster/embedded
 func TestStopsUnderLoad(t *testing.T) {
+	t.Parallel()
 	stops := variable(t, "STOPS", 6)
 	c := start(t, Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute+time.Duration(stops)*time.Second)

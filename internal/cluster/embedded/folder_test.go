@@ -94,6 +94,7 @@ func received(ctx context.Context, t *testing.T, cl *kgo.Client, want int) []*kg
 // The end of a log never goes back, nor does its start, however its records went
 // and however the cluster ended. A group goes on where it was.
 func TestLogsGoOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	const before, after = 100, 60
 	for _, way := range []struct {
 		name   string
@@ -171,6 +172,7 @@ func deleteRecords(ctx context.Context, t *testing.T, cl *kgo.Client, to int64) 
 
 // The disk has a bound too, and so has the number of batches.
 func TestBoundsOfADataFolder(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]Options{
 		"bytes":   {dataBytes: 8 << 20},
 		"batches": {dataBatches: 800},
@@ -197,6 +199,7 @@ func TestBoundsOfADataFolder(t *testing.T) {
 // A cluster with an open transaction, or an aborted one, starts again as kfake
 // would start it.
 func TestTransactionsAfterAKill(t *testing.T) {
+	t.Parallel()
 	var told warnings
 	c := start(t, Options{Topic: topic, DataDir: t.TempDir(), Warn: told.add})
 	ctx := deadline(t)
@@ -227,6 +230,7 @@ func TestTransactionsAfterAKill(t *testing.T) {
 // A transaction that a kill leaves open is aborted, for good: what its producer commits
 // from then on is read, and its records aren't, whatever happens later.
 func TestOpenTransactionAfterAKill(t *testing.T) {
+	t.Parallel()
 	var told warnings
 	c := start(t, Options{Topic: topic, DataDir: t.TempDir(), Warn: told.add})
 	ctx := deadline(t)
@@ -279,6 +283,7 @@ func TestOpenTransactionAfterAKill(t *testing.T) {
 
 // A folder has one cluster at a time, and the second one is told what to do.
 func TestOneClusterAFolder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := start(t, Options{Topic: topic, DataDir: dir})
 	for id := 1; id <= Brokers; id++ { // Their ports are free then.
@@ -300,6 +305,7 @@ func TestOneClusterAFolder(t *testing.T) {
 
 // A cluster that can't start leaves the folder free.
 func TestFolderIsFreeAfterAFailedStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	other := start(t, Options{})
 	var ports [Brokers]int
@@ -324,6 +330,7 @@ func wantWords(t *testing.T, text string, words ...string) {
 // What can't be a data folder is refused, with what is wrong and what to do, and
 // nothing in it is changed.
 func TestFoldersThatCantBeUsed(t *testing.T) {
+	t.Parallel()
 	full := t.TempDir()
 	for _, name := range []string{"main.go", "meta.json", "notes.txt", "a", "b"} {
 		if err := os.WriteFile(filepath.Join(full, name), []byte(`{"version":"3"}`), 0o644); err != nil {
@@ -389,6 +396,7 @@ func written(t *testing.T, kill bool) string {
 // Whatever is damaged is told, what can be read is kept, and a log's end stays.
 // What a kill leaves half written is mended in silence.
 func TestDamagedFolders(t *testing.T) {
+	t.Parallel()
 	log := func(dir string) string { return filepath.Join(dir, "partitions", topic+"-0", "0.dat") }
 	index := func(dir string) string { return filepath.Join(filepath.Dir(log(dir)), "0.idx") }
 	change := func(t *testing.T, path string, how func([]byte) []byte) {
@@ -551,6 +559,7 @@ func TestDamagedFolders(t *testing.T) {
 // Commits that are written behind half an entry, which a kill left, are read at
 // the next start.
 func TestCommitsBehindATornEntry(t *testing.T) {
+	t.Parallel()
 	dir := written(t, true)
 	path := filepath.Join(dir, "groups.log")
 	raw, err := os.ReadFile(path)
@@ -583,6 +592,7 @@ func TestCommitsBehindATornEntry(t *testing.T) {
 
 // What the snapshot of a mended partition says is what kfake reads.
 func TestSnapshotIsKfakes(t *testing.T) {
+	t.Parallel()
 	dir := written(t, false)
 	raw, err := os.ReadFile(filepath.Join(dir, "partitions", topic+"-0", "snapshot.json"))
 	if err != nil {

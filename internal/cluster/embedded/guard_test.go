@@ -52,6 +52,7 @@ func closes(t *testing.T, conn net.Conn) bool {
 // Whoever opens a broker's port with a browser, or with TLS, is told so at the
 // terminal, once for each port.
 func TestGreetings(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var told []string
 	c := start(t, Options{Warn: func(s string) {
@@ -83,6 +84,7 @@ func TestGreetings(t *testing.T) {
 
 // The link to the hidden broker opens again after it was closed.
 func TestLinkOpensAgain(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	adm := kadm.NewClient(client(t, c))
@@ -106,6 +108,7 @@ func TestLinkOpensAgain(t *testing.T) {
 // topics, and brokers from stopping and starting. Only a program that uses kfake itself
 // can make such a topic, or one that was made with an earlier version of this package.
 func TestTooLongName(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	if err := c.fake.CreateTopic(strings.Repeat("a", 33_000), 3, nil); err != nil {
 		t.Fatal(err)
@@ -134,6 +137,7 @@ func (f *failing) Accept() (net.Conn, error) {
 
 // A process that has no file left to open for a moment accepts connections later.
 func TestAcceptTriesAgain(t *testing.T) {
+	t.Parallel()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +164,7 @@ func TestAcceptTriesAgain(t *testing.T) {
 
 // Requests that are well formed and make kfake panic.
 func TestWhatKfakePanicsOn(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	for what, frame := range map[string][]byte{
 		"records for two unknown topics":   twoUnknownTopics(),
@@ -229,6 +234,7 @@ func interval(value string) []byte {
 
 // A request in pieces is answered as one.
 func TestRequestInPieces(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	var topics []string

@@ -14,6 +14,7 @@ import (
 //
 //	HALT_SECONDS=60 go test -v -timeout 10m -run TestHalt ./internal/cluster/embedded
 func TestHalt(t *testing.T) {
+	t.Parallel()
 	seconds := variable(t, "HALT_SECONDS", 2)
 	c := startChild(t)
 	ctx, cancel := context.WithCancel(t.Context())

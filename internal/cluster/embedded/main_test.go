@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"kafka-with-go/internal/testing/testkit"
 )
 
 // childVariable is set in a process that runs a cluster for a test of this package:
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // runChild runs a cluster until its input ends.

@@ -68,6 +68,7 @@ func produce(t *testing.T, addr string, batches map[int32][]byte) map[int32]int1
 // Records that Apache Kafka refuses are refused, with the same error code, and leave the
 // log as it was. Those for other partitions in the same request are taken.
 func TestRefusedRecords(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, tc := range []struct {
 		name  string

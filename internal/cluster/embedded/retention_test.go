@@ -61,6 +61,7 @@ var retentionCases = []struct {
 }
 
 func TestSettingsRemoveWhatApacheKafkaRemoves(t *testing.T) {
+	t.Parallel()
 	for _, data := range []bool{false, true} {
 		t.Run(fmt.Sprintf("with a data folder %v", data), func(t *testing.T) {
 			o := Options{}
@@ -97,6 +98,7 @@ func TestSettingsRemoveWhatApacheKafkaRemoves(t *testing.T) {
 
 // Nothing is removed for its time before the first check.
 func TestOldRecordsStayForAWhile(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	writeAged(ctx, t, onePartition(t, c), topic, 365*day, 364*day)
@@ -108,6 +110,7 @@ func TestOldRecordsStayForAWhile(t *testing.T) {
 
 // retention.bytes leaves at least so much, as in Apache Kafka.
 func TestRetentionBytes(t *testing.T) {
+	t.Parallel()
 	const keep = 1 << 20
 	c := start(t, Options{})
 	ctx := deadline(t)
@@ -161,6 +164,7 @@ func total(t *testing.T, c *Cluster, cost func(stored) int64) int64 {
 // However many partitions there are, all together stay within the bound, and
 // none loses its newest records, nor any while another has more.
 func TestBoundOfAllPartitions(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name       string
 		partitions int
@@ -207,6 +211,7 @@ func TestBoundOfAllPartitions(t *testing.T) {
 
 // The bound is kept by itself while records are written, and at rest nothing runs.
 func TestBoundIsKeptWhileRecordsAreWritten(t *testing.T) {
+	t.Parallel()
 	const bound = 16 << 20
 	c := start(t, Options{Topic: topic, memory: bound})
 	ctx := deadline(t)
@@ -222,6 +227,7 @@ func TestBoundIsKeptWhileRecordsAreWritten(t *testing.T) {
 // Clients that send faster than records are removed wait, and go on when records
 // were removed, or when the cluster is closed.
 func TestFastClientsWait(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"measured", "closed"} {
 		tr := newTraffic(100)
 		tr.note(ahead*100 - 1)
@@ -246,6 +252,7 @@ func TestFastClientsWait(t *testing.T) {
 
 // Compacted topics give up records only when nothing else is left to give.
 func TestCompactedTopicsAreSpared(t *testing.T) {
+	t.Parallel()
 	const bound = 16 << 20
 	c := start(t, Options{Topic: topic, memory: bound})
 	ctx := deadline(t)
@@ -277,6 +284,7 @@ func TestCompactedTopicsAreSpared(t *testing.T) {
 // Compaction keeps the newest record of each key, and removes nothing else: a
 // record with an old time beside it stays.
 func TestCompaction(t *testing.T) {
+	t.Parallel()
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)
 	if err := c.fake.CreateTopic("state", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
@@ -310,6 +318,7 @@ func TestCompaction(t *testing.T) {
 
 // A log that is longer than a piece loses its old pieces, and no fresh record.
 func TestOldPiecesGo(t *testing.T) {
+	t.Parallel()
 	const old, fresh = 20, 20 // records; six or seven of them are a piece
 	c := start(t, Options{Topic: topic})
 	ctx := deadline(t)

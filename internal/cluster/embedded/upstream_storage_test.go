@@ -59,6 +59,7 @@ func hasCommit(ctx context.Context, t *testing.T, cl *kgo.Client, group string) 
 }
 
 func TestUpstreamEmptyPartition(t *testing.T) {
+	t.Parallel()
 	dir, ctx := t.TempDir(), deadline(t)
 	c, cl := bare(t, dir)
 	writeAged(ctx, t, cl, topic, 0, 0)
@@ -73,6 +74,7 @@ func TestUpstreamEmptyPartition(t *testing.T) {
 }
 
 func TestUpstreamFailedWrites(t *testing.T) {
+	t.Parallel()
 	dir, ctx := t.TempDir(), deadline(t)
 	c, cl := bare(t, dir)
 	// A folder in the place of the file: nobody can write to it.
@@ -95,6 +97,7 @@ func TestUpstreamFailedWrites(t *testing.T) {
 }
 
 func TestUpstreamTornLog(t *testing.T) {
+	t.Parallel()
 	dir, ctx := t.TempDir(), deadline(t)
 	c, cl := bare(t, dir)
 	commitTo(ctx, t, cl, "before")
@@ -119,6 +122,7 @@ func TestUpstreamTornLog(t *testing.T) {
 }
 
 func TestUpstreamDamagedSegment(t *testing.T) {
+	t.Parallel()
 	dir, ctx := t.TempDir(), deadline(t)
 	c, cl := bare(t, dir)
 	writeAged(ctx, t, cl, topic, make([]time.Duration, 10)...)
@@ -143,6 +147,7 @@ func TestUpstreamDamagedSegment(t *testing.T) {
 }
 
 func TestUpstreamMissingMeta(t *testing.T) {
+	t.Parallel()
 	dir, ctx := t.TempDir(), deadline(t)
 	c, cl := bare(t, dir)
 	writeAged(ctx, t, cl, topic, 0)
@@ -161,6 +166,7 @@ func TestUpstreamMissingMeta(t *testing.T) {
 }
 
 func TestUpstreamNoLock(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	bare(t, dir)
 	c, err := kfake.NewCluster(kfake.DataDir(dir))
@@ -171,6 +177,7 @@ func TestUpstreamNoLock(t *testing.T) {
 }
 
 func TestUpstreamRetention(t *testing.T) {
+	t.Parallel()
 	c, cl := bare(t, t.TempDir())
 	writeAged(deadline(t), t, cl, topic, 0, 365*day, 0)
 	c.ApplyRetention()
@@ -180,6 +187,7 @@ func TestUpstreamRetention(t *testing.T) {
 }
 
 func TestUpstreamRetentionOfCompacted(t *testing.T) {
+	t.Parallel()
 	c, cl := bare(t, t.TempDir())
 	if err := c.CreateTopic("state", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)

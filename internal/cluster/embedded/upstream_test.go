@@ -37,6 +37,7 @@ func runPlain() error {
 
 // A request that ends kfake's process.
 func TestUpstreamPanics(t *testing.T) {
+	t.Parallel()
 	for what, frame := range map[string][]byte{
 		"unknown key":          []byte("\x00\x00\x00\x0a\x7f\xff\x00\x00\x00\x00\x00\x01\xff\xff"),
 		"two unknown topics":   twoUnknownTopics(),
@@ -96,6 +97,7 @@ func plain(t *testing.T) (*kfake.Cluster, *kgo.Client) {
 
 // A frame's length is believed: a connection with it waits, and is not closed.
 func TestUpstreamLength(t *testing.T) {
+	t.Parallel()
 	fake, _ := plain(t)
 	conn := connect(t, fake.ListenAddrs()[0])
 	// A connection that is refused is closed at once; 64 MiB are reserved for this one.
@@ -112,6 +114,7 @@ func TestUpstreamLength(t *testing.T) {
 
 // A listener whose Accept fails once is never asked again.
 func TestUpstreamAccept(t *testing.T) {
+	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(func(network, address string) (net.Listener, error) {
 		inner, err := net.Listen(network, address)
 		return &failing{inner, 1}, err
@@ -133,6 +136,7 @@ func TestUpstreamAccept(t *testing.T) {
 
 // Names, settings and numbers that Apache Kafka refuses.
 func TestUpstreamAcceptsAnything(t *testing.T) {
+	t.Parallel()
 	_, cl := plain(t)
 	ctx := deadline(t)
 	adm := kadm.NewClient(cl)
@@ -151,6 +155,7 @@ func TestUpstreamAcceptsAnything(t *testing.T) {
 
 // Answers that lack something.
 func TestUpstreamAnswers(t *testing.T) {
+	t.Parallel()
 	_, cl := plain(t)
 	ctx := deadline(t)
 	create := kmsg.NewPtrCreateTopicsRequest()
@@ -180,6 +185,7 @@ func TestUpstreamAnswers(t *testing.T) {
 
 // A description of a group of the new protocol that names no topics.
 func TestUpstreamGroupNamesNoTopics(t *testing.T) {
+	t.Parallel()
 	fake, cl := plain(t)
 	ctx := deadline(t)
 	member, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.ConsumerGroup("group"), kgo.ConsumeTopics(topic),
@@ -208,6 +214,7 @@ func TestUpstreamGroupNamesNoTopics(t *testing.T) {
 
 // The controller can't be removed: what remains of the cluster has none.
 func TestUpstreamController(t *testing.T) {
+	t.Parallel()
 	fake, cl := plain(t)
 	ctx := deadline(t)
 	m, err := kadm.NewClient(cl).Metadata(ctx)
@@ -267,6 +274,7 @@ func TestUpstreamHooksKeepRequests(t *testing.T) {
 
 // A number of tags is believed: kmsg counts to it, also when the request has ended.
 func TestUpstreamTags(t *testing.T) {
+	t.Parallel()
 	read := func(tags uint32) time.Duration {
 		body := binary.AppendUvarint([]byte{0}, uint64(tags)) // no authorized operations
 		begun := time.Now()

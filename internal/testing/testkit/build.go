@@ -74,12 +74,20 @@ func Build(t testing.TB, folder string, constants Constants) string {
 
 var (
 	builds    sync.Map // what builds a program, by what it is made of
-	buildsDir string   // where the programs lie, from Main's begin to its end
+	inMain    bool     // Main is there to remove them
+	buildsDir string   // where the programs lie, "" while there is none
+	makeDir   = sync.OnceValue(func() (err error) {
+		buildsDir, err = os.MkdirTemp("", "programs-")
+		return err
+	})
 )
 
 func buildOnce(root, folder string, early Constants, late []string) (path string, err error) {
-	if buildsDir == "" {
+	if !inMain {
 		return "", errors.New("the package's TestMain doesn't call testkit.Main")
+	}
+	if err := makeDir(); err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp(buildsDir, "")
 	if err != nil {

@@ -34,10 +34,10 @@ func run(m *testing.M, atOnce int) (status int, err error) {
 	if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
 		return 1, fmt.Errorf("letting them run side by side: %w", err)
 	}
-	buildsDir, err = os.MkdirTemp("", "programs-")
-	if err != nil {
-		return 1, fmt.Errorf("making a folder for the programs: %w", err)
-	}
+	inMain = true
 	status = m.Run()
+	if buildsDir == "" {
+		return status, nil
+	}
 	return status, os.RemoveAll(buildsDir)
 }
