@@ -199,8 +199,8 @@ func TestNotAvailable(t *testing.T) {
 
 // An entry is whole, and both it and its adapters are found by their names.
 func TestRegistry(t *testing.T) {
-	if n := len(All()); n != 5 {
-		t.Errorf("%d clients, want 5", n)
+	if n := len(All()); n < 5 {
+		t.Errorf("%d clients, want five or more", n)
 	}
 	for _, c := range All() {
 		if got, err := ByName(c.Name()); err != nil || got.Module != c.Module {
