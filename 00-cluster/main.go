@@ -189,8 +189,8 @@ func welcome(data, board string) string {
 		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n",
 			data, embedded.DataBytes>>30)
 	}
-	fmt.Fprintf(&b, "Beyond that the oldest records go first; "+
-		"every %.0f minutes those go whose own time is over 7 days ago.\n",
+	fmt.Fprintf(&b, "When there is no more room, the oldest records go. "+
+		"Records dated over 7 days ago go within %.0f minutes.\n",
 		embedded.RetentionCheck.Minutes())
 	if board != "" {
 		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
