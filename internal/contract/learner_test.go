@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -56,7 +57,8 @@ func TestSameFunctions(t *testing.T) {
 		// The program's own name is part of the member's.
 		got = strings.ReplaceAll(got, filepath.Base(filepath.Dir(file)), "03-together")
 		if want == "" || got != want {
-			t.Errorf("%s of %s is\n%s\nand of 03-together\n%s", name, file, got, want)
+			t.Errorf("%s of %s differs from that of 03-together (-want +got), which is to be copied:\n%s",
+				name, file, cmp.Diff(want, got))
 		}
 	}
 	creators := 0

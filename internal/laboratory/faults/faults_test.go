@@ -63,7 +63,8 @@ func TestCommittedSet(t *testing.T) {
 	for _, d := range scenario.Drills() {
 		for _, w := range workload.Ways() {
 			if n := len(r.Of(d.ID, w.ID)); d.Takes(w) && n < 3 {
-				t.Errorf("%s, %s: %d rounds, want 3 or more", d.ID, w.ID, n)
+				t.Errorf("%s, %s: %d rounds are kept, want 3 or more: go run ./04-comparison/faults -drills %s -write",
+					d.ID, w.ID, n, d.ID)
 			}
 		}
 	}
