@@ -12,12 +12,11 @@ import (
 // boardPort is where the board is, unless the port is taken or -board names another.
 const boardPort = 9096
 
-// programs are the commands that start one more member of a group.
+// programs are the commands that start one more member, by their groups. The board shows them.
 var programs = map[string]string{"my-group": "go run ./02-consumer"}
 
 // startBoard serves the board of the cluster, or of one that runs elsewhere if
-// cluster is nil. Without a board the chapters work all the same: so an error
-// is only told.
+// cluster is nil. The chapters work without a board, so an error is told and ends nothing.
 func startBoard(port int, cluster *embedded.Cluster) (url string, stop func()) {
 	options := board.Options{Addrs: allAddresses(), Topic: topic, Port: port, Programs: programs}
 	if cluster != nil {

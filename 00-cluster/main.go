@@ -5,9 +5,9 @@
 //	go run ./00-cluster -data DIR        # keeps the records for the next time
 //	go run ./00-cluster -watch           # only the board, for a cluster that runs already
 //
-// The brokers listen on 127.0.0.1:9093, 9094 and 9095, as those of
-// docker-compose.yml do. With a program to run, a cluster that is already there
-// is used instead. The board is a page in the browser that shows the cluster live.
+// The brokers listen on 127.0.0.1:9093, 9094 and 9095, as those of docker-compose.yml do.
+// If a cluster is on these ports already, a program is run on that one. The board is a page
+// in the browser that shows the cluster live.
 package main
 
 import (
@@ -25,43 +25,51 @@ import (
 	"kafka-with-go/internal/cluster/portcheck"
 	"kafka-with-go/internal/terminal/console"
 	"kafka-with-go/internal/terminal/launch"
+	"kafka-with-go/internal/terminal/status"
 )
 
 const topic = "message-log"
 
+const usage = `usage: go run ./00-cluster [-data folder] [-board port] [program [arguments]]
+       go run ./00-cluster -watch [-board port] [addresses]
+`
+
 var ports = [embedded.Brokers]int{9093, 9094, 9095}
 
-// fail is told why the cluster has ended by itself.
+// fail ends this program when the cluster has ended by itself, for the given reason.
 var fail func(error)
 
 func main() {
-	data := flag.String("data", "", "keep records and committed offsets in this `folder`, for the next start")
-	port := flag.Int("board", boardPort, "serve the board on this `port`, or on the next free one; 0 for any")
-	watchOnly := flag.Bool("watch", false, "serve only the board, for a cluster that runs already, here or on the given addresses")
+	data := flag.String("data", "",
+		"keep records and committed offsets in this `folder`, for the next start")
+	port := flag.Int("board", boardPort,
+		"serve the board on this `port`, or on the next free one; 0 for any")
+	watchOnly := flag.Bool("watch", false,
+		"serve only the board, for a cluster that runs already, here or on the given addresses")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./00-cluster [-data folder] [-board port] [program [arguments]]\n"+
-			"       go run ./00-cluster -watch [-board port] [addresses]")
+		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// Records that were removed give their memory back soon. By default the
-		// process may take twice what is in use.
+		// Near this limit Go frees the memory of removed records in time. Without a limit the
+		// process may grow to twice what it uses.
 		debug.SetMemoryLimit(embedded.ProcessBytes)
 	}
 
-	// The first signal begins an orderly end. While a program runs, the signals
-	// are passed on to it.
+	// Ctrl-C is a signal. The first one begins an orderly end. While a program runs, the
+	// signals are passed on to it.
 	signals := launch.Signals()
 
-	// A cluster that has ended by itself ends this program, as Ctrl-C does.
+	// A cluster that ends by itself, because its disk is full for example, ends this program
+	// as Ctrl-C does.
 	failure := make(chan error, 1)
 	fail = func(err error) {
 		failure <- err
 		signals <- os.Interrupt
 	}
 
-	var status int
+	var exit int
 	var err error
 	switch {
 	case *watchOnly:
@@ -69,17 +77,17 @@ func main() {
 	case flag.NArg() == 0:
 		err = run(*data, *port, signals)
 	default:
-		status, err = runProgram(*data, *port, flag.Arg(0), flag.Args()[1:], signals)
+		exit, err = runProgram(*data, *port, flag.Arg(0), flag.Args()[1:], signals)
 	}
 	select {
-	case err = <-failure:
+	case err = <-failure: // It is why the program ends.
 	default:
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-	os.Exit(status)
+	os.Exit(exit)
 }
 
 // run starts the cluster, and does what is typed until it is ended.
@@ -94,8 +102,10 @@ func run(data string, port int, signals <-chan os.Signal) error {
 	}
 	url, closeBoard := startBoard(port, cluster)
 	fmt.Print(welcome(data, url))
-	status := func(ctx context.Context, out io.Writer) error { return printStatus(ctx, cluster, out) }
-	terminal.Serve(cluster, status, signals)
+	printStatus := func(ctx context.Context, out io.Writer) error {
+		return status.Print(ctx, cluster, out)
+	}
+	terminal.Serve(cluster, printStatus, signals)
 	closeBoard()
 	closeCluster()
 	fmt.Println("The cluster has ended.")
@@ -104,8 +114,10 @@ func run(data string, port int, signals <-chan os.Signal) error {
 
 // runProgram starts the cluster and runs a program on it. It returns the exit
 // status of the program.
-func runProgram(data string, port int, folder string, args []string, signals <-chan os.Signal) (int, error) {
-	// The program is built first: if it doesn't compile, nothing was started.
+func runProgram(
+	data string, port int, folder string, args []string, signals <-chan os.Signal,
+) (int, error) {
+	// The program is built first. If it doesn't compile, no cluster is started for it.
 	program, err := launch.Build(folder, signals)
 	if err != nil {
 		return 0, err
@@ -122,7 +134,7 @@ func runProgram(data string, port int, folder string, args []string, signals <-c
 		fmt.Fprintf(os.Stderr, "Three Kafka brokers are up on %s. Ctrl-C ends %s and them.\n",
 			portcheck.Addresses(ports[:]), folder)
 	}
-	// Of a cluster that was there already, cluster is nil.
+	// If a cluster was there already, cluster is nil, and the board asks for it at the addresses.
 	url, closeBoard := startBoard(port, cluster)
 	defer closeBoard()
 	if url != "" {
@@ -131,8 +143,10 @@ func runProgram(data string, port int, folder string, args []string, signals <-c
 	return program.Run(args, signals)
 }
 
-// startCluster starts the cluster, unless something has its ports.
-func startCluster(data string, warn func(sentence string)) (cluster *embedded.Cluster, stop func(), err error) {
+// startCluster starts the cluster, unless another program listens on its ports.
+func startCluster(
+	data string, warn func(sentence string),
+) (cluster *embedded.Cluster, stop func(), err error) {
 	ctx := context.Background()
 	release, err := portcheck.Claim(ctx, ports[:])
 	if err == nil || errors.Is(err, portcheck.ErrAlreadyThere) {
@@ -163,15 +177,21 @@ func startCluster(data string, warn func(sentence string)) (cluster *embedded.Cl
 // warn tells what goes wrong in the cluster while it runs.
 func warn(sentence string) { fmt.Fprintln(os.Stderr, "warning:", sentence) }
 
+// welcome says what runs now, what it keeps, and what to do next.
 func welcome(data, board string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n", portcheck.Addresses(ports[:]), topic)
+	fmt.Fprintf(&b, "Three Kafka brokers are up on %s, with the topic %s.\n",
+		portcheck.Addresses(ports[:]), topic)
 	if data == "" {
-		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB in all, and go with this process.\n", embedded.MemoryBytes>>20)
+		fmt.Fprintf(&b, "Records are kept in memory, at most %d MiB in all, and go with this process.\n",
+			embedded.MemoryBytes>>20)
 	} else {
-		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n", data, embedded.DataBytes>>30)
+		fmt.Fprintf(&b, "Records and committed offsets are kept in %s, at most %d GiB in all.\n",
+			data, embedded.DataBytes>>30)
 	}
-	fmt.Fprintf(&b, "Beyond that the oldest records go first; every %.0f minutes those go whose own time is over 7 days ago.\n", embedded.RetentionCheck.Minutes())
+	fmt.Fprintf(&b, "When there is no more room, the oldest records go. "+
+		"Records dated over 7 days ago go within %.0f minutes.\n",
+		embedded.RetentionCheck.Minutes())
 	if board != "" {
 		fmt.Fprintf(&b, "The board shows them live, in a browser: %s\n", board)
 	}

@@ -84,15 +84,17 @@ func createTopic(ctx context.Context) error {
 	}
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
-	var answer error // the last one
+	var answer error // the cluster's last one
 	for {
 		response, err := client.CreateTopics(ctx, request)
 		if err == nil {
 			err = response.Errors[topic]
 		}
 		switch {
-		case ctx.Err() != nil, errors.Is(err, kafka.TopicAlreadyExists):
+		case errors.Is(err, kafka.TopicAlreadyExists):
 			return nil
+		case ctx.Err() != nil:
+			return nil // Ctrl-C came while the program was waiting.
 		case err == nil:
 			fmt.Printf("created the topic %s: it is new\n", topic)
 			continue // The next answer is that it exists.
@@ -102,14 +104,14 @@ func createTopic(ctx context.Context) error {
 		case errors.Is(err, context.DeadlineExceeded),
 			errors.Is(err, os.ErrDeadlineExceeded),
 			errors.Is(err, kafka.BrokerNotAvailable):
-			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
+			// These are kafka-go's own errors, when it hears nothing for 2 s or reaches no broker.
 			err = noAnswer
 		}
 		if answer == nil {
 			fmt.Printf("waiting to create the topic %s: %v\n", topic, err)
 		}
 		if answer == nil || err != noAnswer {
-			answer = err
+			answer = err // A real answer is kept, also when none comes after it.
 		}
 		if time.Now().After(deadline) {
 			break
@@ -146,7 +148,7 @@ func produce(ctx context.Context) (written int, err error) {
 		BatchTimeout: time.Millisecond,
 		// The loop below tries again, and says so. By default ten attempts fail in silence.
 		MaxAttempts: 1,
-		// The writer tells here where in the topic the record lies.
+		// The writer tells here where in the topic the record lies. WriteMessages returns its error.
 		Completion: func(messages []kafka.Message, _ error) { last = messages[0] },
 	}
 
@@ -192,7 +194,7 @@ func consume(ctx context.Context) (received int, err error) {
 	}
 	finish, cancel := withGrace(ctx)
 	defer cancel()
-	// By this name the group's member in this terminal is found in status and on the board.
+	// status and the board show this member of the group by this name.
 	clientID := fmt.Sprintf("03-together-%d", os.Getpid())
 	fmt.Printf("member %s of the group %s\n", clientID, groupID)
 	r := kafka.NewReader(kafka.ReaderConfig{
@@ -213,16 +215,16 @@ func consume(ctx context.Context) (received int, err error) {
 		SessionTimeout: 10 * time.Second,
 		// The member is heard of once a second. The default is 3 s.
 		HeartbeatInterval: time.Second,
-		// When partitions are assigned anew, a member that has died since is waited for no
-		// longer than 10 s. The default is 30 s.
+		// When partitions are assigned anew, every member has to answer within 10 s. So the others
+		// wait no longer for one that has just died. The default is 30 s.
 		RebalanceTimeout: 10 * time.Second,
-		// After a failure the reader joins the group again in a second. The default is 5 s.
+		// After a failure the reader waits a second, and joins the group again. The default is 5 s.
 		JoinGroupBackoff: time.Second,
 		// Partitions that are added later are read too. By default they never are.
 		WatchPartitionChanges: true,
 		// A fetch waits this long for records, and Close waits for it. The default is 10 s.
 		MaxWait: 500 * time.Millisecond,
-		// The log tells which partitions this member has. The reader has no other way to say it.
+		// The reader tells only its logger which partitions this member has.
 		Logger: kafka.LoggerFunc(newTeller()),
 	})
 
@@ -257,7 +259,7 @@ func consume(ctx context.Context) (received int, err error) {
 		}
 	}
 
-	// Close leaves the group, so that the other members have the partitions at once.
+	// Close leaves the group, so that the other members get the partitions at once.
 	closed := make(chan error, 1)
 	go func() { closed <- r.Close() }()
 	select {
@@ -271,11 +273,12 @@ func consume(ctx context.Context) (received int, err error) {
 	return received, nil
 }
 
-// newTeller returns a logger for kafka-go's reader. It passes on two things that the
-// reader tells its log alone: that this member has other partitions than before, and that
-// its position in one of them lies beyond the end of the log, as when the topic was
-// deleted and made anew.
+// newTeller returns a logger for kafka-go's reader. It prints two things that the reader
+// tells nobody else: that this member has other partitions than before, and that its
+// position in one of them lies beyond the end of the log, as when the topic was deleted
+// and made anew.
 func newTeller() func(format string, args ...any) {
+	// What was printed before. The reader's goroutines use the logger at the same time.
 	var told sync.Map
 	partition := regexp.MustCompile(`partition:(\d+)`)
 	return func(format string, args ...any) {
@@ -296,7 +299,8 @@ func newTeller() func(format string, args ...any) {
 			}
 		case strings.Contains(text, "Offset Out Of Range"),
 			strings.Contains(text, "passed the last offset"):
-			if _, again := told.LoadOrStore(text, true); !again {
+			_, again := told.LoadOrStore(text, true)
+			if !again {
 				fmt.Println("beyond the end of the log, so what is written now is skipped "+
 					"(end this program, and start it again):", text)
 			}

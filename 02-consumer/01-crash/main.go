@@ -71,15 +71,17 @@ func createTopic(ctx context.Context) error {
 	}
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
-	var answer error // the last one
+	var answer error // the cluster's last one
 	for {
 		response, err := client.CreateTopics(ctx, request)
 		if err == nil {
 			err = response.Errors[topic]
 		}
 		switch {
-		case ctx.Err() != nil, errors.Is(err, kafka.TopicAlreadyExists):
+		case errors.Is(err, kafka.TopicAlreadyExists):
 			return nil
+		case ctx.Err() != nil:
+			return nil // Ctrl-C came while the program was waiting.
 		case err == nil:
 			fmt.Printf("created the topic %s: it is new\n", topic)
 			continue // The next answer is that it exists.
@@ -89,14 +91,14 @@ func createTopic(ctx context.Context) error {
 		case errors.Is(err, context.DeadlineExceeded),
 			errors.Is(err, os.ErrDeadlineExceeded),
 			errors.Is(err, kafka.BrokerNotAvailable):
-			// kafka-go says so itself when it hears nothing for 2 s, or reaches no broker.
+			// These are kafka-go's own errors, when it hears nothing for 2 s or reaches no broker.
 			err = noAnswer
 		}
 		if answer == nil {
 			fmt.Printf("waiting to create the topic %s: %v\n", topic, err)
 		}
 		if answer == nil || err != noAnswer {
-			answer = err
+			answer = err // A real answer is kept, also when none comes after it.
 		}
 		if time.Now().After(deadline) {
 			break

@@ -21,7 +21,8 @@ import (
 
 // programs are those that create a topic, produce and consume in one main, and promise
 // the same: 03-together, and the flow of each other client. They are found by walking the
-// chapters, so that another one can't be forgotten.
+// chapters, so that another one can't be forgotten. An experiment promises only what its
+// page shows.
 var programs = findPrograms()
 
 func findPrograms() (folders []string) {
@@ -32,6 +33,9 @@ func findPrograms() (folders []string) {
 	}
 	for _, chapter := range chapters {
 		err := filepath.WalkDir(chapter, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() && path != chapter && testkit.Numbered(d.Name()) {
+				return fs.SkipDir // An experiment.
+			}
 			if err != nil || d.Name() != "main.go" {
 				return err
 			}

@@ -97,38 +97,11 @@ func readme(t *testing.T, name string) []byte {
 	return source
 }
 
-// walk returns the files of the repository that want names, below the top folder.
-func walk(t *testing.T, want func(path string) bool) []string {
-	t.Helper()
-	root := testkit.Root(t)
-	var found []string
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if path != root && strings.HasPrefix(d.Name(), ".") {
-				return filepath.SkipDir // .git and .cache, for example
-			}
-			return nil
-		}
-		relative, err := filepath.Rel(root, path)
-		if err == nil && want(filepath.ToSlash(relative)) {
-			found = append(found, filepath.ToSlash(relative))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
 // readmes returns the pages that these tests read: all there are, from the top folder.
 // The laboratory's are pieces, from which pages are made; those pages are read here.
 func readmes(t *testing.T) []string {
 	t.Helper()
-	return walk(t, func(path string) bool {
+	return testkit.Walk(t, func(path string) bool {
 		return strings.HasSuffix(path, ".md") && !strings.HasPrefix(path, "internal/laboratory/")
 	})
 }
@@ -137,7 +110,7 @@ func readmes(t *testing.T) []string {
 func programs(t *testing.T) []string {
 	t.Helper()
 	var folders []string
-	for _, file := range walk(t, func(name string) bool {
+	for _, file := range testkit.Walk(t, func(name string) bool {
 		return path.Base(name) == "main.go" && !strings.HasPrefix(name, "internal/")
 	}) {
 		folders = append(folders, path.Dir(file))
@@ -168,7 +141,7 @@ func TestCommandsAndOutputs(t *testing.T) {
 }
 
 // A program without tests of its own is started by the commands of a README. The tests of
-// a command of the laboratory lie beside its engine.
+// a command of the laboratory, which is in chapter 4, lie beside its engine.
 func TestEveryProgramIsRun(t *testing.T) {
 	var run strings.Builder
 	for _, name := range readmes(t) {
@@ -180,7 +153,8 @@ func TestEveryProgramIsRun(t *testing.T) {
 	}
 	for _, folder := range programs(t) {
 		var tests []string
-		for _, place := range []string{folder, "internal/laboratory/" + path.Base(folder)} {
+		engine := strings.Replace(folder, "04-comparison/", "internal/laboratory/", 1)
+		for _, place := range []string{folder, engine} {
 			found, err := filepath.Glob(filepath.Join(testkit.Root(t), filepath.FromSlash(place), "*_test.go"))
 			if err != nil {
 				t.Fatal(err)
@@ -188,7 +162,8 @@ func TestEveryProgramIsRun(t *testing.T) {
 			tests = append(tests, found...)
 		}
 		if tests == nil && !strings.Contains(run.String(), " ./"+folder+" \n") {
-			t.Errorf("no README and no test runs ./%s", folder)
+			t.Errorf("no README and no test runs ./%s: show \"$ go run ./%s\" and its output on a page",
+				folder, folder)
 		}
 	}
 }
@@ -207,8 +182,9 @@ func TestEveryTryThisIsRun(t *testing.T) {
 	}
 }
 
-// An experiment is a program inside a chapter's folder. The folder's README has a section
-// for each, all by the same template.
+// An experiment is a program in a numbered folder inside a chapter's. The chapter's README
+// has a section for each, all by the same template. The other programs of chapter 4 are
+// flows and commands.
 func TestTemplateOfExperiments(t *testing.T) {
 	template := []string{
 		"**The command", "**Predict.**", "<details><summary>Answer</summary>", "**The output:**",
@@ -217,22 +193,28 @@ func TestTemplateOfExperiments(t *testing.T) {
 	}
 	experiments := 0
 	for _, folder := range programs(t) {
-		chapter, experiment := path.Split(folder)
-		if chapter == "" || strings.HasPrefix(chapter, "04-") || !strings.HasPrefix(chapter, "0") {
+		chapter, experiment, inside := strings.Cut(folder, "/")
+		numbered := testkit.Numbered(experiment)
+		if !inside || !testkit.Numbered(chapter) || chapter == "04-comparison" && !numbered {
 			continue
 		}
 		experiments++
-		var section string
-		for part := range strings.SplitSeq(string(readme(t, chapter+"README.md")), "\n## ") {
-			if strings.Contains(part, "]("+experiment+"/main.go)") {
-				section = part
-			}
+		page := chapter + "/README.md"
+		section := sectionWith(t, page, "]("+experiment+"/main.go)")
+		switch {
+		case !numbered || strings.Contains(experiment, "/"):
+			t.Errorf("%s: an experiment is in a folder such as %s/01-name", folder, chapter)
+			continue
+		case section == "":
+			t.Errorf("%s has no section with a link to %s/main.go", page, experiment)
+			continue
 		}
 		at := -1
 		for _, part := range template {
 			next := strings.Index(section, part)
 			if next <= at {
-				t.Errorf("%sREADME.md has no section with a link to %s/main.go, or there is no %q in its place", chapter, experiment, part)
+				t.Errorf("%s: the section of %s has no %q, or has it in another order than %q",
+					page, experiment, part, template)
 				break
 			}
 			at = next
@@ -241,6 +223,20 @@ func TestTemplateOfExperiments(t *testing.T) {
 	if experiments < 4 {
 		t.Errorf("%d experiments were found, want four or more", experiments)
 	}
+}
+
+// sectionWith returns the section of a page that contains a text, or "".
+func sectionWith(t *testing.T, page, text string) string {
+	t.Helper()
+	if !slices.Contains(readmes(t), page) {
+		return ""
+	}
+	for section := range strings.SplitSeq(string(readme(t, page)), "\n## ") {
+		if strings.Contains(section, text) {
+			return section
+		}
+	}
+	return ""
 }
 
 // do does what a block asks for.
@@ -620,8 +616,9 @@ func TestPictures(t *testing.T) {
 }
 
 // Every file that a README links to is there, and so is every program that it
-// names in its text.
+// names in its text. Every page is linked from another one.
 func TestLinksAndNames(t *testing.T) {
+	linked := map[string]bool{"README.md": true}
 	for _, name := range readmes(t) {
 		source := string(readme(t, name))
 		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(source, -1) {
@@ -632,6 +629,7 @@ func TestLinksAndNames(t *testing.T) {
 			target := name
 			if file != "" {
 				target = path.Join(path.Dir(name), file)
+				linked[target] = true
 			}
 			if _, err := os.Stat(filepath.Join(testkit.Root(t), filepath.FromSlash(target))); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
@@ -643,6 +641,11 @@ func TestLinksAndNames(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(testkit.Root(t), filepath.FromSlash(m[1]))); err != nil {
 				t.Errorf("%s says %q: %v", name, m[0], err)
 			}
+		}
+	}
+	for _, name := range readmes(t) {
+		if !linked[name] {
+			t.Errorf("no page links to %s", name)
 		}
 	}
 }

@@ -61,10 +61,15 @@ func TestCommittedSet(t *testing.T) {
 	t.Parallel()
 	r := committed(t)
 	for _, d := range scenario.Drills() {
+		var few []string
 		for _, w := range workload.Ways() {
-			if n := len(r.Of(d.ID, w.ID)); d.Takes(w) && n < 3 {
-				t.Errorf("%s, %s: %d rounds, want 3 or more", d.ID, w.ID, n)
+			if d.Takes(w) && len(r.Of(d.ID, w.ID)) < 3 {
+				few = append(few, w.ID)
 			}
+		}
+		if few != nil {
+			t.Errorf("%s: fewer than three rounds are kept of %s: go run ./04-comparison/faults -drills %s -write",
+				d.ID, strings.Join(few, ", "), d.ID)
 		}
 	}
 	mod, err := os.ReadFile(filepath.Join(testkit.Root(t), "go.mod"))

@@ -56,7 +56,7 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 	command.Cancel = func() error { return interrupt(command.Process) }
 	command.WaitDelay = 5 * time.Second
 	err := command.Run()
-	if ctx.Err() != nil {
+	if err != nil && interrupted(ctx) {
 		return context.Cause(ctx)
 	}
 	if errors.Is(err, exec.ErrNotFound) {
@@ -71,7 +71,7 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 	list := exec.CommandContext(ctx, "go", "list", "-f", "{{.Name}}", ".")
 	list.Dir = folder
 	output, err := list.Output()
-	if ctx.Err() != nil {
+	if err != nil && interrupted(ctx) {
 		return context.Cause(ctx)
 	}
 	if err != nil || strings.TrimSpace(string(output)) != "main" {
@@ -79,6 +79,17 @@ func (p *Program) compile(folder string, signals <-chan os.Signal) error {
 			"choose a folder whose main.go says \"package main\"", folder)
 	}
 	return nil
+}
+
+// interrupted tells whether a command has failed because of a signal. A terminal sends
+// Ctrl-C to the command as well, which may end before the signal is noticed here.
+func interrupted(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(200 * time.Millisecond):
+		return false
+	}
 }
 
 // Remove removes what was built.

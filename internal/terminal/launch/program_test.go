@@ -1,11 +1,25 @@
 package launch
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
+
+// The go command that a terminal interrupts may end a moment before the signal is noticed.
+func TestInterruptedIsNoticedLate(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if !interrupted(ctx) {
+		t.Error("a command that a signal has ended counts as one that failed")
+	}
+	if interrupted(t.Context()) {
+		t.Error("a command that has failed counts as one that was interrupted")
+	}
+}
 
 // Ctrl-C while a program is compiled ends that, and leaves nothing behind.
 func TestBuildInterrupted(t *testing.T) {
