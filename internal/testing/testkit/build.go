@@ -35,8 +35,8 @@ func On(addrs []string, topic, group string) Constants {
 // such as "03-together". A constant that the program doesn't have is passed over, since
 // not every program has a group.
 //
-// A program is compiled and linked once a package, which takes a second of a processor:
-// addresses, topic, group and ports get their values when it starts.
+// To compile and link a program takes a second of a processor. So that it is done once,
+// and not for each test, it reads addresses, topic, group and ports when it starts.
 func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
 	early, values := make(Constants), make(map[string]json.RawMessage)
@@ -98,17 +98,43 @@ func buildOnce(root, folder string, early Constants, late []string) (path string
 		return "", err
 	}
 	path = filepath.Join(dir, "program.exe")
-	args := []string{"build", "-overlay", changed, "-ldflags=-s -w", "-o", path}
+	// Unlike go build, go run keeps what it has linked in Go's cache. This process's own
+	// program then gets it to run, and keeps it (see init).
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	args := []string{"run", "-overlay", changed, "-ldflags=-s -w", "-exec", "'" + self + "'"}
 	if RaceDetector {
 		args = append(args, "-race")
 	}
 	command := exec.Command("go", append(args, "./"+folder)...)
-	command.Dir = root
+	command.Dir, command.Env = root, append(os.Environ(), keepVariable+"="+path)
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w (topic, group and addresses are variables of type string here: "+
 			"where another type is wanted, convert them)\n%s", err, output)
 	}
 	return path, nil
+}
+
+// keepVariable is set in a process of this test program that go run has started with the
+// path of a program: it names the place for a copy.
+const keepVariable = "TESTKIT_KEEP"
+
+func init() {
+	path := os.Getenv(keepVariable)
+	if path == "" {
+		return
+	}
+	text, err := os.ReadFile(os.Args[1])
+	if err == nil {
+		err = os.WriteFile(path, text, 0o700)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keeping a program:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // Overlay writes the file that go build's -overlay wants: it replaces constants
