@@ -5,14 +5,11 @@
 package testkit
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 
@@ -39,18 +36,17 @@ func On(addrs []string, topic, group string) Constants {
 // and not for each test, it reads addresses, topic, group and ports when it starts.
 func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
-	early, values := make(Constants), make(map[string]json.RawMessage)
+	shape := make(Constants) // what the program is made of: all but the values that are read at the start
 	for name, value := range constants {
-		if text, ok := overlay.Late(value); ok {
-			values[name] = text
+		if _, late := overlay.Late(value); !late {
+			shape[name] = value
 		} else {
-			early[name] = value
+			shape[name] = ""
 		}
 	}
-	late := slices.Sorted(maps.Keys(values))
-	key := fmt.Sprint(folder, early, late) // A map is printed in the order of its keys.
+	key := fmt.Sprint(folder, shape) // A map is printed in the order of its keys.
 	build, _ := builds.LoadOrStore(key, sync.OnceValues(func() (string, error) {
-		return buildOnce(Root(t), folder, early, late)
+		return buildOnce(Root(t), folder, constants)
 	}))
 	built, err := build.(func() (string, error))()
 	if err != nil {
@@ -62,7 +58,7 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	if err := os.Link(built, path); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(values)
+	text, err := overlay.Values(map[string]Constants{folder: constants})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +78,7 @@ var (
 	})
 )
 
-func buildOnce(root, folder string, early Constants, late []string) (path string, err error) {
+func buildOnce(root, folder string, constants Constants) (path string, err error) {
 	if !inMain {
 		return "", errors.New("the package's TestMain doesn't call testkit.Main")
 	}
@@ -93,7 +89,7 @@ func buildOnce(root, folder string, early Constants, late []string) (path string
 	if err != nil {
 		return "", err
 	}
-	changed, err := overlay.WriteLate(root, dir, folder, early, late)
+	changed, err := overlay.WriteLate(root, dir, map[string]Constants{folder: constants})
 	if err != nil {
 		return "", err
 	}
@@ -165,6 +161,26 @@ func FreeAddrs(t testing.TB) []string {
 		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs
+}
+
+// LateOverlay is Overlay for programs that are built once and run with many values. It
+// returns the environment in which go runs them.
+func LateOverlay(t testing.TB, programs map[string]Constants) (path string, env []string) {
+	t.Helper()
+	dir := t.TempDir()
+	path, err := overlay.WriteLate(Root(t), dir, programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := overlay.Values(programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := filepath.Join(dir, "values.json")
+	if err := os.WriteFile(values, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, append(os.Environ(), "GOFLAGS=-overlay="+path, overlay.ValuesVariable+"="+values)
 }
 
 // Root returns the top folder of the repository.
