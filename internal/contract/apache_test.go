@@ -43,13 +43,17 @@ var (
 	apacheErr  error
 )
 
+func isAlone(t *testing.T) bool {
+	test, _, _ := strings.Cut(t.Name(), "/")
+	return slices.Contains(alone, test)
+}
+
 func apacheCluster(t *testing.T) cluster {
 	t.Helper()
 	if reason := apache.Unavailable(); reason != "" {
 		t.Skip(reason)
 	}
-	test, _, _ := strings.Cut(t.Name(), "/")
-	k := apacheKafka{t: t, alone: slices.Contains(alone, test)}
+	k := apacheKafka{t: t, alone: isAlone(t)}
 	if k.alone {
 		// It takes no place in the queue: who shares goes first, so that fewer wait for one.
 		for !apacheUse.TryAcquire(together) {

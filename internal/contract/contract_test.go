@@ -437,6 +437,9 @@ func TestNoCluster(t *testing.T) {
 
 func (p place) stop(t *testing.T, id int) {
 	t.Helper()
+	if !isAlone(t) { // Not only on Apache Kafka, so that nobody forgets it.
+		t.Fatal(errNotAlone)
+	}
 	if err := p.StopBroker(id); err != nil {
 		t.Fatal(err)
 	}

@@ -361,7 +361,8 @@ func (s *session) overlay() {
 			}
 		}
 	}
-	path := testkit.Overlay(s.t, all)
+	var path string
+	path, s.env = testkit.LateOverlay(s.t, all)
 	for folder, edits := range s.edited {
 		for _, e := range edits {
 			if e.from != "" {
@@ -369,7 +370,6 @@ func (s *session) overlay() {
 			}
 		}
 	}
-	s.env = append(os.Environ(), "GOFLAGS=-overlay="+path)
 }
 
 // replace changes a text in the copy of a main.go that the overlay names.

@@ -10,6 +10,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,14 +50,17 @@ func Write(root, dir string, programs map[string]Constants) (path string, err er
 }
 
 // Late returns a value in JSON, if WriteLate can leave it to the start of the program:
-// a text, or a list of numbers.
-func Late(value string) (text []byte, ok bool) {
+// a text, a number, or a list of numbers.
+func Late(value string) (text json.RawMessage, ok bool) {
 	expression, err := parser.ParseExpr(value)
 	if err != nil {
 		return nil, false // The compiler will say what is wrong.
 	}
 	switch e := expression.(type) {
 	case *ast.BasicLit:
+		if e.Kind == token.INT {
+			return json.RawMessage(e.Value), true
+		}
 		if s, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
 			text, err = json.Marshal(s)
 			return text, err == nil
@@ -70,45 +74,71 @@ func Late(value string) (text []byte, ok bool) {
 			}
 			numbers = append(numbers, number.Value)
 		}
-		return []byte("[" + strings.Join(numbers, ",") + "]"), true
+		return json.RawMessage("[" + strings.Join(numbers, ",") + "]"), true
 	}
 	return nil, false
 }
 
-// Beside is the ending of the file from which a program of WriteLate has its values.
-const Beside = ".json"
+// A program of WriteLate has its values from the file that ValuesVariable names in its
+// environment, or from the one beside it that has its name and the ending Beside.
+const (
+	ValuesVariable = "OVERLAY_VALUES"
+	Beside         = ".json"
+)
 
-// WriteLate is Write for a program that is built once and runs with many values. Those
-// named in late are read when the program starts, from a JSON file beside it that has its
-// name and the ending Beside: a constant becomes a variable.
-func WriteLate(root, dir, folder string, early Constants, late []string) (path string, err error) {
-	replace := make(map[string]string)
-	added := lateSource
-	err = change(root, dir, folder, replace, func(source []byte) ([]byte, error) {
-		source, err := replaceConstants(source, early)
-		if err != nil {
-			return nil, err
-		}
-		return editValues(source, func(kind token.Token, name *ast.Ident, value ast.Expr) (ast.Node, string) {
-			switch {
-			case !slices.Contains(late, name.Name):
-				return nil, ""
-			case kind == token.VAR:
-				added += fmt.Sprintf("\nfunc init() { overlayValue(%q, &%s) }\n", name, name)
-				return nil, ""
+// Values returns what is in such a file.
+func Values(programs map[string]Constants) ([]byte, error) {
+	values := make(map[string]map[string]json.RawMessage)
+	for folder, constants := range programs {
+		values[folder] = make(map[string]json.RawMessage)
+		for name, value := range constants {
+			if text, ok := Late(value); ok {
+				values[folder][name] = text
 			}
-			added += fmt.Sprintf("\nvar %s = func() (text string) { overlayValue(%q, &text); return }()\n", name, name)
-			return name, "_"
+		}
+	}
+	return json.Marshal(values)
+}
+
+// WriteLate is Write for programs that are built once and run with many values: those that
+// Late takes are read when the program starts. A constant becomes a variable for that.
+func WriteLate(root, dir string, programs map[string]Constants) (path string, err error) {
+	replace := make(map[string]string)
+	for folder, constants := range programs {
+		early := maps.Clone(constants)
+		maps.DeleteFunc(early, func(_, value string) bool { _, late := Late(value); return late })
+		added := fmt.Sprintf(lateSource, ValuesVariable, Beside, folder)
+		err := change(root, dir, folder, replace, func(source []byte) ([]byte, error) {
+			source, err := replaceConstants(source, early)
+			if err != nil {
+				return nil, err
+			}
+			return editValues(source, func(kind token.Token, name *ast.Ident, value ast.Expr) (ast.Node, string) {
+				text, late := Late(constants[name.Name])
+				switch {
+				case !late:
+					return nil, ""
+				case kind == token.VAR:
+					added += fmt.Sprintf("\nfunc init() { overlayValue(%q, &%s) }\n", name, name)
+					return nil, ""
+				}
+				kindOf := "int"
+				if text[0] == '"' {
+					kindOf = "string"
+				}
+				added += fmt.Sprintf("\nvar %s = func() (value %s) { overlayValue(%q, &value); return }()\n", name, kindOf, name)
+				return name, "_"
+			})
 		})
-	})
-	if err != nil {
-		return "", err
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, strconv.Itoa(len(replace))+".go")
+		if err := os.WriteFile(file, []byte(added), 0o600); err != nil {
+			return "", fmt.Errorf("writing a changed program: %w", err)
+		}
+		replace[filepath.Join(root, filepath.FromSlash(folder), "overlay_values.go")] = file
 	}
-	file := filepath.Join(dir, "late.go")
-	if err := os.WriteFile(file, []byte(added), 0o600); err != nil {
-		return "", fmt.Errorf("writing a changed program: %w", err)
-	}
-	replace[filepath.Join(root, filepath.FromSlash(folder), "overlay_values.go")] = file
 	return write(dir, replace)
 }
 
@@ -122,20 +152,25 @@ import (
 )
 
 func overlayValue(name string, to any) {
-	path, err := os.Executable()
+	path := os.Getenv(%q)
 	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(path + "` + Beside + `")
+	var err error
+	if path == "" {
+		path, err = os.Executable()
+		path += %q
 	}
-	var values map[string]json.RawMessage
+	if err == nil {
+		text, err = os.ReadFile(path)
+	}
+	var values map[string]map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(text, &values)
 	}
 	if err == nil {
-		err = json.Unmarshal(values[name], to)
+		err = json.Unmarshal(values[%q][name], to)
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "this build has no value for %s: %v\n", name, err)
+		fmt.Fprintln(os.Stderr, "this build has no value for", name, err)
 		os.Exit(3)
 	}
 }

@@ -5,14 +5,11 @@
 package testkit
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 
@@ -35,22 +32,21 @@ func On(addrs []string, topic, group string) Constants {
 // such as "03-together". A constant that the program doesn't have is passed over, since
 // not every program has a group.
 //
-// A program is compiled and linked once a package, which takes a second of a processor:
-// addresses, topic, group and ports get their values when it starts.
+// To compile and link a program takes a second of a processor. So that it is done once,
+// and not for each test, it reads addresses, topic, group and ports when it starts.
 func Build(t testing.TB, folder string, constants Constants) string {
 	t.Helper()
-	early, values := make(Constants), make(map[string]json.RawMessage)
+	shape := make(Constants) // what the program is made of: all but the values that are read at the start
 	for name, value := range constants {
-		if text, ok := overlay.Late(value); ok {
-			values[name] = text
+		if _, late := overlay.Late(value); !late {
+			shape[name] = value
 		} else {
-			early[name] = value
+			shape[name] = ""
 		}
 	}
-	late := slices.Sorted(maps.Keys(values))
-	key := fmt.Sprint(folder, early, late) // A map is printed in the order of its keys.
+	key := fmt.Sprint(folder, shape) // A map is printed in the order of its keys.
 	build, _ := builds.LoadOrStore(key, sync.OnceValues(func() (string, error) {
-		return buildOnce(Root(t), folder, early, late)
+		return buildOnce(Root(t), folder, constants)
 	}))
 	built, err := build.(func() (string, error))()
 	if err != nil {
@@ -62,7 +58,7 @@ func Build(t testing.TB, folder string, constants Constants) string {
 	if err := os.Link(built, path); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(values)
+	text, err := overlay.Values(map[string]Constants{folder: constants})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +78,7 @@ var (
 	})
 )
 
-func buildOnce(root, folder string, early Constants, late []string) (path string, err error) {
+func buildOnce(root, folder string, constants Constants) (path string, err error) {
 	if !inMain {
 		return "", errors.New("the package's TestMain doesn't call testkit.Main")
 	}
@@ -93,22 +89,48 @@ func buildOnce(root, folder string, early Constants, late []string) (path string
 	if err != nil {
 		return "", err
 	}
-	changed, err := overlay.WriteLate(root, dir, folder, early, late)
+	changed, err := overlay.WriteLate(root, dir, map[string]Constants{folder: constants})
 	if err != nil {
 		return "", err
 	}
 	path = filepath.Join(dir, "program.exe")
-	args := []string{"build", "-overlay", changed, "-ldflags=-s -w", "-o", path}
+	// Unlike go build, go run keeps what it has linked in Go's cache. This process's own
+	// program then gets it to run, and keeps it (see init).
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	args := []string{"run", "-overlay", changed, "-ldflags=-s -w", "-exec", "'" + self + "'"}
 	if RaceDetector {
 		args = append(args, "-race")
 	}
 	command := exec.Command("go", append(args, "./"+folder)...)
-	command.Dir = root
+	command.Dir, command.Env = root, append(os.Environ(), keepVariable+"="+path)
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w (topic, group and addresses are variables of type string here: "+
 			"where another type is wanted, convert them)\n%s", err, output)
 	}
 	return path, nil
+}
+
+// keepVariable is set in a process of this test program that go run has started with the
+// path of a program: it names the place for a copy.
+const keepVariable = "TESTKIT_KEEP"
+
+func init() {
+	path := os.Getenv(keepVariable)
+	if path == "" {
+		return
+	}
+	text, err := os.ReadFile(os.Args[1])
+	if err == nil {
+		err = os.WriteFile(path, text, 0o700)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keeping a program:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // Overlay writes the file that go build's -overlay wants: it replaces constants
@@ -139,6 +161,26 @@ func FreeAddrs(t testing.TB) []string {
 		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs
+}
+
+// LateOverlay is Overlay for programs that are built once and run with many values. It
+// returns the environment in which go runs them.
+func LateOverlay(t testing.TB, programs map[string]Constants) (path string, env []string) {
+	t.Helper()
+	dir := t.TempDir()
+	path, err := overlay.WriteLate(Root(t), dir, programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := overlay.Values(programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := filepath.Join(dir, "values.json")
+	if err := os.WriteFile(values, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, append(os.Environ(), "GOFLAGS=-overlay="+path, overlay.ValuesVariable+"="+values)
 }
 
 // Root returns the top folder of the repository.
