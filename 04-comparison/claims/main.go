@@ -9,7 +9,7 @@
 //	go run ./04-comparison/claims -tables    counts the sources again, and makes both pages again
 //	                                         with what was measured before
 //
-// It says how long it takes, which is about five minutes. Ctrl-C keeps the rounds that
+// It says how long it takes, which is about four minutes. Ctrl-C keeps the rounds that
 // were measured, and the same command goes on with the rest on the same day, unless it
 // is told to begin anew (-fresh).
 package main

@@ -153,7 +153,7 @@ func (s situation) meet(ctx context.Context, c adapter.Client, side load.Kind) (
 		default:
 		}
 	}
-	config := adapter.Config{Brokers: addrs, Topic: testTopic, Group: "my-group", Says: func(err error) { say(err) }}
+	config := adapter.Config{Brokers: addrs, Topic: testTopic, Group: "my-group", Says: say}
 	started := time.Now()
 	// A client that hangs is left behind: its process ends soon.
 	if side == load.Produce {

@@ -50,7 +50,7 @@ type options struct{ write, tables, fresh bool }
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("claims", flag.ContinueOnError)
 	f.BoolVar(&o.write, "write", false, "put what is measured into "+history.Path+" and "+defaultsPage.Path)
-	f.BoolVar(&o.tables, "tables", false, "count the sources again, and make both pages again with the old measurements")
+	f.BoolVar(&o.tables, "tables", false, "count the sources again, and make both pages anew")
 	f.BoolVar(&o.fresh, "fresh", false, "forget what was measured before the command was stopped")
 	return o, f.Parse(args)
 }

@@ -71,7 +71,9 @@ var aboutConsumer = []claim{
 	},
 	{
 		sentence: "ReadMessage blocks until we receive the next event",
-		judge:    func(r Results) verdict { return stillIf(strings.HasPrefix(withoutGroup(r, "kafka-go"), waits)) },
+		judge: func(r Results) verdict {
+			return stillIf(strings.HasPrefix(withoutGroup(r, "kafka-go"), waits))
+		},
 	},
 }
 

@@ -45,7 +45,7 @@ var aboutSarama = []claim{
 		measure:  counted(func(c Counted) string { return "`" + c.Write + "`, `" + c.Read + "`" }),
 		judge: func(r Results) verdict {
 			c := r.Counted["sarama"]
-			return stillIf(strings.Contains(c.Write, "*ProducerMessage") && strings.Contains(c.Read, "*ConsumerMessage"))
+			return stillIf(strings.Contains(c.Write, "*Producer") && strings.Contains(c.Read, "*Consumer"))
 		},
 	},
 	{
