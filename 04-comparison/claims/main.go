@@ -4,13 +4,14 @@
 //
 // Usage:
 //
-//	go run ./04-comparison/claims            measures, and prints the tables
-//	go run ./04-comparison/claims -write     also puts them into 04-comparison/README.md
-//	go run ./04-comparison/claims -tables    counts the sources again, and makes the README's tables
-//	                                         again with what was measured before
+//	go run ./04-comparison/claims            measures, and prints the results
+//	go run ./04-comparison/claims -write     also puts them into 04-comparison/HISTORY.md and DEFAULTS.md
+//	go run ./04-comparison/claims -tables    counts the sources again, and makes both pages again
+//	                                         with what was measured before
 //
-// It needs about four minutes, the longest part of them for builds with an
-// empty cache (-cold=false keeps the committed figures instead).
+// It says how long it takes, which is about four minutes. Ctrl-C keeps the rounds that
+// were measured, and the same command goes on with the rest on the same day, unless it
+// is told to begin anew (-fresh).
 package main
 
 import (
@@ -18,4 +19,6 @@ import (
 	"kafka-with-go/internal/laboratory/kit"
 )
 
-func main() { kit.Main(claims.Command, "nothing is kept") }
+func main() {
+	kit.Main(claims.Command, "what was measured is kept for today: the same command goes on with the rest (-fresh begins anew)")
+}

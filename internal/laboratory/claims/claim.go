@@ -3,7 +3,6 @@ package claims
 import (
 	"embed"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -24,26 +23,24 @@ const (
 )
 
 // stillIf is the verdict of a sentence that is true or not.
-func stillIf(condition bool) verdict {
-	if condition {
+func stillIf(condition bool) verdict { return outOfTwo(condition, condition) }
+
+// outOfTwo is the verdict of a sentence with two parts.
+func outOfTwo(one, other bool) verdict {
+	switch {
+	case one != other:
+		return half
+	case one:
 		return still
 	}
 	return noLonger
 }
 
-// outOfTwo is the verdict of a sentence of whose two parts so many are true.
-func outOfTwo(parts ...bool) verdict {
-	if len(parts) == 2 && parts[0] != parts[1] {
-		return half
-	}
-	return stillIf(parts[0])
-}
-
 // A claim is a sentence of the introduction, and how it is tested.
 type claim struct {
 	sentence string
-	only     string // the one client that is measured, or "" for all of them
-	measure  func(r Results, client string) string
+	only     string                                // the one client that is measured, or "" for all of them
+	measure  func(r Results, client string) string // nil if another sentence has the same
 	judge    func(Results) verdict
 }
 
@@ -62,20 +59,29 @@ func subjects() []subject {
 		{"sarama", "sarama.md", aboutSarama},
 		{"confluent-kafka-go", "confluent-kafka-go.md", aboutConfluent},
 		{"goka", "goka.md", aboutGoka},
-		{"the producer", "producer.md", aboutProducer},
-		{"the consumer", "consumer.md", aboutConsumer},
+		{"The producer", "producer.md", aboutProducer},
+		{"The consumer", "consumer.md", aboutConsumer},
 	}
 }
 
 //go:embed sentences
 var sentences embed.FS
 
+// sections reads a file of sentences, with what was measured put in.
+func (r Results) sections(file string) ([]kit.Section, error) {
+	text, err := sentences.ReadFile("sentences/" + file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the sentences: %w", err)
+	}
+	return kit.Sections(file, string(text), facts{r})
+}
+
 // A Judgement is a claim that was tested.
 type Judgement struct {
 	About    string
 	Sentence string
-	Test     string            // how it is tested, and what that counts and leaves out
-	Measured map[string]string // by client
+	Test     string   // how it is tested, and what that counts and leaves out
+	Measured []string // of each client that it is about
 	Verdict  verdict
 	Because  string
 }
@@ -84,11 +90,7 @@ type Judgement struct {
 func (r Results) judge() ([]Judgement, error) {
 	var all []Judgement
 	for _, s := range subjects() {
-		text, err := sentences.ReadFile("sentences/" + s.file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the sentences: %w", err)
-		}
-		sections, err := kit.Sections(s.file, string(text), facts{r})
+		sections, err := r.sections(s.file)
 		if err != nil {
 			return nil, err
 		}
@@ -96,16 +98,15 @@ func (r Results) judge() ([]Judgement, error) {
 			return nil, fmt.Errorf("%s has %d sections for %d claims", s.file, len(sections), len(s.claims))
 		}
 		for i, c := range s.claims {
-			j := Judgement{About: s.name, Sentence: c.sentence, Test: sections[i].Text, Measured: make(map[string]string)}
+			j := Judgement{About: s.name, Sentence: c.sentence, Test: sections[i].Text, Verdict: c.judge(r)}
 			if sections[i].Title != c.sentence {
 				return nil, fmt.Errorf("%s has the section %q where %q belongs", s.file, sections[i].Title, c.sentence)
 			}
 			for _, n := range names() {
-				if c.only == "" || c.only == n {
-					j.Measured[n] = c.measure(r, n)
+				if c.measure != nil && (c.only == "" || c.only == n) {
+					j.Measured = append(j.Measured, n+": "+c.measure(r, n)+".")
 				}
 			}
-			j.Verdict = c.judge(r)
 			j.Because = sections[i].Items[string(j.Verdict)]
 			if j.Because == "" {
 				return nil, fmt.Errorf("%q is %s now, and %s has no sentence for that", c.sentence, j.Verdict, s.file)
@@ -118,148 +119,135 @@ func (r Results) judge() ([]Judgement, error) {
 
 // What several claims measure.
 
-const notMeasured = "not measured"
-
-// orMissing is what was measured, if anything was.
-func orMissing(s string) string {
-	if s == "" {
-		return notMeasured
-	}
-	return s
-}
-
 // counted is a measurement of what is counted.
 func counted(f func(Counted) string) func(Results, string) string {
 	return func(r Results, client string) string { return f(r.Counted[client]) }
 }
 
-// ran is a measurement of the runs, on both sides.
-func ran(format string, f func(Run) float64) func(Results, string) string {
+// A figure is one of the runs.
+type figure func(load.Measure) float64
+
+func allocations(m load.Measure) float64 { return m.Allocations }
+func collections(m load.Measure) float64 { return m.Collections }
+func memory(m load.Measure) float64      { return m.PeakMB }
+
+// ran is a measurement of the runs: the medians of both sides.
+func ran(format string, f figure) func(Results, string) string {
 	return func(r Results, client string) string {
-		written, ok := r.Runs[load.Produce][client]
-		if !ok {
-			return notMeasured
+		median := func(side load.Kind) float64 {
+			var values []float64
+			for _, round := range r.Runs {
+				values = append(values, f(round[side][client]))
+			}
+			m, _, _ := kit.Spread(values)
+			return m
 		}
-		read := r.Runs[load.Consume][client]
-		return fmt.Sprintf("writing "+format+", reading "+format, f(written), f(read))
+		return fmt.Sprintf(format+" and "+format, median(load.Produce), median(load.Consume))
 	}
 }
 
-// moreThan is the ratio from which something measured counts as more.
+// moreThan is the ratio from which something measured or counted counts as more.
 const moreThan = 1.15
 
-// ratio is sarama's figure of the runs divided by kafka-go's.
-func (r Results) ratio(side load.Kind, f func(Run) float64) float64 {
-	return f(r.Runs[side]["sarama"]) / f(r.Runs[side]["kafka-go"])
+// ratios are sarama's figures divided by kafka-go's, round by round.
+func (r Results) ratios(side load.Kind, f figure) (ratios []float64) {
+	for _, round := range r.Runs {
+		ratios = append(ratios, f(round[side]["sarama"])/f(round[side]["kafka-go"]))
+	}
+	return ratios
 }
 
-// usesMore judges that sarama uses more than kafka-go.
-func usesMore(f func(Run) float64) func(Results) verdict {
+// usesMore judges that sarama uses more than kafka-go: in every round.
+func usesMore(f figure) func(Results) verdict {
 	return func(r Results) verdict {
-		if len(r.Runs[load.Produce]) == 0 {
-			return untested
+		more := func(side load.Kind) bool {
+			ratios := r.ratios(side, f)
+			return len(ratios) > 0 && slices.Min(ratios) > moreThan
 		}
-		return outOfTwo(r.ratio(load.Produce, f) > moreThan, r.ratio(load.Consume, f) > moreThan)
+		return outOfTwo(more(load.Produce), more(load.Consume))
 	}
 }
 
-// contexts is how many of the functions that may wait take a context.
+// contexts is how many functions take a context, and whether those do that matter most.
 func contexts(c Counted) string {
-	s := fmt.Sprintf("%d of %d", c.Surface.Context, c.Surface.Blocking)
-	if c.Surface.Timeout > 0 {
-		s += fmt.Sprintf(", and %d take a time limit", c.Surface.Timeout)
+	return fmt.Sprintf("%d; writing: %s; reading: %s", c.Contexts, takesContext(c.Write), takesContext(c.Read))
+}
+
+func takesContext(signature string) string {
+	if withContext.MatchString(signature) {
+		return "yes"
 	}
-	return s + fmt.Sprintf("; in the flow %d of %d", len(c.Flow.Context), len(c.Flow.Calls))
+	return "no"
 }
 
 // lacksContexts judges that a client doesn't support contexts.
 func lacksContexts(client string) func(Results) verdict {
 	return func(r Results) verdict {
-		s := r.Counted[client].Surface
-		return outOfTwo(s.Context == 0, s.Context < s.Blocking)
+		c := r.Counted[client]
+		return outOfTwo(c.Contexts == 0, takesContext(c.Write)+takesContext(c.Read) != "yesyes")
 	}
 }
 
 // documented is the share of documented names, and the examples.
-func documented(format string) func(Counted) string {
-	return func(c Counted) string {
-		return fmt.Sprintf(format, c.Share(), c.Surface.Names) + "; " + kit.Count(c.Surface.Examples, "example")
-	}
+func documented(c Counted) string {
+	return fmt.Sprintf("%.0f %% of %s; %s", c.Share(), kit.Count(c.Names, "name"), kit.Count(c.Examples, "example"))
 }
 
 // facts are what the files of sentences put into their sentences.
 type facts struct{ Results }
 
-// KafkaGo is what is counted of kafka-go.
-func (f facts) KafkaGo() Counted { return f.Counted["kafka-go"] }
-
-// Sarama is what is counted of sarama.
-func (f facts) Sarama() Counted { return f.Counted["sarama"] }
-
-// Confluent is what is counted of confluent-kafka-go.
-func (f facts) Confluent() Counted { return f.Counted["confluent-kafka-go"] }
+// Of is what is counted of a client.
+func (f facts) Of(name string) Counted { return f.Counted[name] }
 
 // History is what a client's git history says.
-func (f facts) History(name string) (clients.History, error) {
-	c, err := clients.ByName(name)
-	return c.History, err
+func (facts) History(name string) clients.History {
+	return clients.All()[slices.Index(names(), name)].History
 }
 
 // Percent is the share of a client's documented names.
 func (f facts) Percent(name string) string { return fmt.Sprintf("%.0f %%", f.Counted[name].Share()) }
 
-// HighLevel names the interfaces that kafka-go's Writer and Reader implement.
-func (f facts) HighLevel() string { return strings.Join(highLevelInterfaces(f.KafkaGo()), ", ") }
-
-// Contexts says which functions of a client take a context.
-func (f facts) Contexts(name string) string {
-	c := f.Counted[name]
-	s := fmt.Sprintf("%d of %s's %d functions that may wait take a context; of those that the flow needs",
-		c.Surface.Context, name, c.Surface.Blocking)
-	if len(c.Flow.Context) == 0 {
-		return s + ", none."
-	}
-	return s + ": " + strings.Join(c.Flow.Context, ", ") + "."
-}
-
-// figures are those of the runs.
-var figures = map[string]func(Run) float64{
-	"allocations": func(r Run) float64 { return r.Allocations },
-	"collections": func(r Run) float64 { return r.Collections },
-	"memory":      func(r Run) float64 { return r.PeakMB },
-}
-
 // Ratios says what sarama uses, divided by what kafka-go uses.
-func (f facts) Ratios(figure string) string {
-	return fmt.Sprintf("sarama's, divided by kafka-go's: %.2f writing, %.2f reading.",
-		f.ratio(load.Produce, figures[figure]), f.ratio(load.Consume, figures[figure]))
+func (f facts) Ratios(what string) string {
+	figure := map[string]figure{"allocations": allocations, "collections": collections, "memory": memory}[what]
+	span := func(side load.Kind) string {
+		_, least, most := kit.Spread(f.ratios(side, figure))
+		return fmt.Sprintf("%.2f to %.2f", least, most)
+	}
+	return fmt.Sprintf("In %s sarama took %s times what kafka-go took to write, and %s times to read.",
+		kit.Count(len(f.Runs), "round"), span(load.Produce), span(load.Consume))
 }
 
 // HowRun says how the runs were made.
 func (f facts) HowRun() string {
 	return fmt.Sprintf("%s records of %d bytes, one call a record, in a process of its own, "+
-		"with the matched settings; mean of two runs", kit.Thousands(f.RunRecords), point.Size)
+		"with the matched settings; the median of %s, writing and reading",
+		kit.Thousands(f.RunRecords), point.Size, kit.Count(len(f.Runs), "round"))
 }
 
-// IdleMB is the memory of a process that has no client yet.
-func (f facts) IdleMB() float64 {
-	var sum, n float64
-	for _, side := range f.Runs {
-		for _, r := range side {
-			sum, n = sum+r.IdleMB, n+1
+// Idle is the memory of a process that has no client yet, in MB.
+func (f facts) Idle() string {
+	var values []float64
+	for _, round := range f.Runs {
+		for _, m := range round[load.Produce] {
+			values = append(values, m.IdleMB)
 		}
 	}
-	return math.Round(sum / max(n, 1))
+	median, _, _ := kit.Spread(values)
+	return fmt.Sprintf("%.0f MB", median)
 }
 
-// Platforms lists the platforms for which is built.
-func (f facts) Platforms() string { return strings.Join(platforms, ", ") }
-
 // CrashRecords is how many records there are to work on.
-func (f facts) CrashRecords() int { return crashRecords }
+func (facts) CrashRecords() int { return crashRecords }
+
+// Unread is how many records fail whose errors nobody reads.
+func (facts) Unread() string { return kit.Thousands(unread) }
+
+// Patience is how long is waited for what a client does in the end.
+func (facts) Patience() string { return human(patience) }
 
 // Newest names the client whose history begins last.
-func (f facts) Newest() string {
+func (facts) Newest() string {
 	newest := slices.MaxFunc(clients.All(), func(a, b clients.Client) int {
 		return strings.Compare(a.History.First, b.History.First)
 	})

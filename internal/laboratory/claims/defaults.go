@@ -2,11 +2,11 @@ package claims
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/clients/adapter"
@@ -31,7 +31,7 @@ const (
 	stops     = "stops"
 )
 
-// Defaults are cells by row and column.
+// Defaults are the cells of one round, by row and column.
 type Defaults map[string]map[string]Cell
 
 const (
@@ -45,6 +45,7 @@ const (
 // A side is the defaults of writing or of reading: the rows and columns of their table, and
 // the probes that fill it.
 type side struct {
+	title   string
 	rows    []string
 	columns []column
 	probes  []probe
@@ -58,123 +59,86 @@ type column struct {
 
 // A probe sets a client up as a newcomer would, has it write or read, and notes what it asks
 // of the brokers: cells by row.
-type probe struct {
-	name string
-	run  func(context.Context, adapter.Client) (map[string]Cell, error)
-	// busy keeps all processors busy, so it waits until the short times are taken.
-	busy bool
-}
+type probe func(context.Context, adapter.Client) (map[string]Cell, error)
 
-// timed are the rows in which a time was measured: noise makes it longer.
-var timed = []string{"linger", "commit interval"}
-
-// producing is the side of the producers: kafka-go makes its writer in two ways.
-func producing() side {
-	s := side{
-		rows: []string{
-			"acks", "idempotence", "retries", "linger", "batch, at most", "compression", "partitioner",
-			"largest record", "auto-creation of topics", "errors that nobody reads",
-		},
-		columns: []column{{newWriter, kafkago.Client{NewWriter: true}}, {literal, kafkago.Client{}}},
-		probes: []probe{
-			{name: "the first writes", run: firstWrites},
-			{name: "the retries", run: retries},
-			{name: "a missing topic", run: autoCreation},
-			{name: "batches", run: batches, busy: true},
-			{name: "large records", run: largeRecords, busy: true},
-			{name: "unread errors", run: unreadErrors, busy: true},
-		},
-	}
+// sides are those of the producers and of the consumers. kafka-go makes its writer in two ways.
+func sides() []side {
+	producers := []column{{newWriter, kafkago.Client{NewWriter: true}}, {literal, kafkago.Client{}}}
+	consumers := []column{{"kafka-go", kafkago.Client{}}}
 	for _, c := range clients.All()[1:] {
-		s.columns = append(s.columns, column{c.Name(), c.Client})
+		producers = append(producers, column{c.Name(), c.Client})
+		consumers = append(consumers, column{c.Name(), c.Client})
 	}
-	return s
-}
-
-func consuming() side {
-	s := side{
-		rows: []string{
-			"start of a new group", "a commit covers", "commit interval", "commit at Close", "session timeout",
-			"fetch waits for", "isolation level", "reading without a group",
+	return []side{
+		{
+			title: "Writing",
+			rows: []string{
+				"acks", "idempotence", "retries", "linger", "compression", "partitioner",
+				"auto-creation of topics", "errors that nobody reads",
+			},
+			columns: producers,
+			probes:  []probe{firstWrites, retries, autoCreation, unreadErrors},
 		},
-		probes: []probe{
-			{name: "the start of a group", run: groupStart},
-			{name: "the commits", run: commits},
-			{name: "slow work", run: slowWork},
-			{name: "reading without a group", run: noGroup},
+		{
+			title: "Reading, in a group",
+			rows: []string{
+				"start of a new group", "a commit covers", "commit interval",
+				"session timeout", "isolation level", "reading without a group",
+			},
+			columns: consumers,
+			probes:  []probe{groupStart, commits, slowWork, noGroup},
 		},
 	}
-	for _, c := range clients.All() {
-		s.columns = append(s.columns, column{c.Name(), c.Client})
-	}
-	return s
 }
 
-// An observer runs probes side by side, and collects their cells.
-type observer struct {
-	group sync.WaitGroup
-	mu    sync.Mutex
-	errs  []error
-}
-
-// observeDefaults runs all probes for each client.
-func observeDefaults(ctx context.Context, progress func(string)) (producer, consumer Defaults, err error) {
-	progress("defaults: how each client writes and reads (about 15 s)")
-	producer, consumer = make(Defaults), make(Defaults)
-	var o observer
-	o.start(ctx, producing(), producer, false)
-	o.start(ctx, consuming(), consumer, false)
-	select {
-	case <-time.After(2 * time.Second): // Now the short times are taken.
-	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("observing the defaults: %w", ctx.Err())
-	}
-	o.start(ctx, producing(), producer, true)
-	o.group.Wait()
-	return producer, consumer, errors.Join(o.errs...)
-}
-
-// start starts the probes of a side that are busy, or those that aren't.
-func (o *observer) start(ctx context.Context, s side, into Defaults, busy bool) {
-	for _, p := range s.probes {
-		for _, c := range s.columns {
-			if p.busy != busy || c.client.Available() != nil {
-				continue
-			}
-			o.group.Go(func() {
-				cells, err := p.run(ctx, c.client)
-				o.mu.Lock()
-				defer o.mu.Unlock()
-				if err != nil {
-					o.errs = append(o.errs, fmt.Errorf("%s of %s: %w", p.name, c.name, err))
-					return
+// observeDefaults runs all probes for each client, side by side, once.
+func observeDefaults(ctx context.Context) (Defaults, error) {
+	all := make(Defaults)
+	var mu sync.Mutex
+	var group errgroup.Group
+	for _, s := range sides() {
+		for _, row := range s.rows {
+			all[row] = make(map[string]Cell)
+		}
+		for _, probe := range s.probes {
+			for _, c := range s.columns {
+				if c.client.Available() != nil {
+					continue
 				}
-				into.add(c.name, cells)
-			})
+				group.Go(func() error {
+					cells, err := probe(ctx, c.client)
+					if err != nil {
+						return fmt.Errorf("%s: %w", c.name, err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					for row, cell := range cells {
+						all[row][c.name] = cell
+					}
+					return nil
+				})
+			}
 		}
 	}
+	return all, group.Wait()
 }
 
-// add adds cells of a column.
-func (d Defaults) add(column string, cells map[string]Cell) {
-	for row, cell := range cells {
-		if d[row] == nil {
-			d[row] = make(map[string]Cell)
+// seen returns the cell that was seen in most rounds, and in how many.
+func (r Results) seen(row, column string) (most Cell, times int) {
+	count := make(map[Cell]int)
+	for _, round := range r.Defaults {
+		c := round[row][column]
+		count[c]++
+		if count[c] > times {
+			most, times = c, count[c]
 		}
-		d[row][column] = cell
 	}
+	return most, times
 }
 
-// marks returns the marks in a row, sorted.
-func (d Defaults) marks(row string) []string {
-	var marks []string
-	for _, c := range d[row] {
-		if c.Mark != "" && !slices.Contains(marks, c.Mark) {
-			marks = append(marks, c.Mark)
-		}
-	}
-	slices.Sort(marks)
-	return marks
+func (r Results) cell(row, column string) Cell {
+	c, _ := r.seen(row, column)
+	return c
 }
 
 // human writes a time with a space before its unit.

@@ -1,9 +1,13 @@
 package claims
 
 import (
-	"fmt"
+	"io"
+	"net"
+	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/segmentio/kafka-go"
 
 	"kafka-with-go/internal/laboratory/kit"
 )
@@ -11,45 +15,37 @@ import (
 var aboutKafkaGo = []claim{
 	{
 		sentence: "provides both low and high level APIs",
-		measure: counted(func(c Counted) string {
-			return kit.Count(c.Surface.ProtocolTypes, "request and response type") +
-				"; the flow needs " + kit.Count(len(c.Flow.Calls), "waiting call")
-		}),
-		judge: func(r Results) verdict {
-			c := r.Counted["kafka-go"]
-			return stillIf(c.Surface.ProtocolTypes > 0 && len(c.Flow.Calls) > 0)
-		},
+		measure:  counted(func(c Counted) string { return kit.Count(c.Protocol, "type") }),
+		judge:    func(r Results) verdict { return stillIf(r.Counted["kafka-go"].Protocol > 0) },
 	},
 	{
 		sentence: "mirrors concepts and implements interfaces of the Go standard library",
-		measure: counted(func(c Counted) string {
-			return fmt.Sprintf("%d, of them %d of io and net", len(c.Surface.Interfaces), len(ofIOAndNet(c)))
-		}),
-		judge: func(r Results) verdict {
-			c := r.Counted["kafka-go"]
-			onlyClose := slices.Equal(highLevelInterfaces(c), []string{"io.Closer"})
-			return outOfTwo(len(ofIOAndNet(c)) > 0, len(ofIOAndNet(c)) > 0 && !onlyClose)
+		only:     "kafka-go",
+		measure: func(Results, string) string {
+			return "Conn is " + implemented(new(kafka.Conn)) + "; Writer is " + implemented(new(kafka.Writer)) +
+				"; Reader is " + implemented(new(kafka.Reader))
+		},
+		judge: func(Results) verdict {
+			only := func(client any) bool { return slices.Contains([]string{"", "io.Closer"}, implemented(client)) }
+			return outOfTwo(!only(new(kafka.Conn)), !only(new(kafka.Writer)) || !only(new(kafka.Reader)))
 		},
 	},
 }
 
-// ofIOAndNet are those of a client's interfaces that io and net have.
-func ofIOAndNet(c Counted) []string {
-	return slices.DeleteFunc(slices.Clone(c.Surface.Interfaces), func(i string) bool {
-		return !strings.HasPrefix(i, "io.") && !strings.HasPrefix(i, "net.")
-	})
+// standard are interfaces of the standard library that a client of a log could implement.
+var standard = []reflect.Type{
+	reflect.TypeFor[io.Reader](), reflect.TypeFor[io.Writer](), reflect.TypeFor[io.Closer](),
+	reflect.TypeFor[io.Seeker](), reflect.TypeFor[io.ReaderFrom](), reflect.TypeFor[io.WriterTo](),
+	reflect.TypeFor[net.Conn](),
 }
 
-// highLevelInterfaces are those that kafka-go's Writer and Reader implement. An interface is
-// noted with the types that implement it, as in "io.Closer (Reader, Writer)".
-func highLevelInterfaces(c Counted) []string {
+// implemented lists those that a value implements.
+func implemented(value any) string {
 	var out []string
-	for _, i := range c.Surface.Interfaces {
-		name, types, _ := strings.Cut(strings.TrimSuffix(i, ")"), " (")
-		all := strings.Split(types, ", ")
-		if slices.Contains(all, "Writer") || slices.Contains(all, "Reader") {
-			out = append(out, name)
+	for _, i := range standard {
+		if reflect.TypeOf(value).Implements(i) {
+			out = append(out, i.String())
 		}
 	}
-	return out
+	return strings.Join(out, ", ")
 }

@@ -2,7 +2,10 @@ package claims
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"kafka-with-go/internal/laboratory/kit"
 )
 
 var aboutProducer = []claim{
@@ -10,12 +13,12 @@ var aboutProducer = []claim{
 		sentence: "kafka.NewWriter initializes the writer",
 		only:     "kafka-go",
 		measure: func(r Results, _ string) string {
-			if r.NewWriterIsOld {
+			if writerIsOld(r) {
 				return "deprecated"
 			}
 			return "not deprecated"
 		},
-		judge: func(r Results) verdict { return outOfTwo(true, !r.NewWriterIsOld) },
+		judge: func(r Results) verdict { return outOfTwo(true, !writerIsOld(r)) },
 	},
 	{
 		sentence: "the key is used to decide which partition (and consequently, which broker) the message gets published on",
@@ -23,15 +26,14 @@ var aboutProducer = []claim{
 			if client == "kafka-go" {
 				client = newWriter
 			}
-			return orMissing(r.ProducerDefault["partitioner"][client].Value)
+			return r.cell("partitioner", client).Value
 		},
 		judge: func(r Results) verdict {
-			cells := r.ProducerDefault["partitioner"]
 			others := false // whether the key decides with any other client
-			for column, cell := range cells {
-				others = others || column != newWriter && column != literal && cell.Mark != mixes
+			for _, n := range names()[1:] {
+				others = others || r.cell("partitioner", n).Mark != mixes
 			}
-			return outOfTwo(cells[newWriter].Mark != mixes, others)
+			return outOfTwo(r.cell("partitioner", newWriter).Mark != mixes, others)
 		},
 	},
 }
@@ -39,11 +41,11 @@ var aboutProducer = []claim{
 var aboutConsumer = []claim{
 	{
 		sentence: "we need to specify its group ID when creating a consumer",
-		measure:  func(r Results, client string) string { return orMissing(withoutGroup(r, client)) },
+		measure:  withoutGroup,
 		judge: func(r Results) verdict {
 			others := false
-			for _, n := range names() {
-				others = others || n != "kafka-go" && strings.HasPrefix(withoutGroup(r, n), refuses)
+			for _, n := range names()[1:] {
+				others = others || strings.HasPrefix(withoutGroup(r, n), refuses)
 			}
 			return outOfTwo(strings.HasPrefix(withoutGroup(r, "kafka-go"), refuses), others)
 		},
@@ -51,44 +53,41 @@ var aboutConsumer = []claim{
 	{
 		sentence: "consumers of the same group don't get repeated messages; the group ID prevents receiving duplicate messages",
 		measure: func(r Results, client string) string {
-			c, ok := r.Crashes[client]
-			if !ok {
-				return notMeasured
+			var repeated, lost []int
+			for _, round := range r.Crashes {
+				repeated, lost = append(repeated, round[client].Repeated), append(lost, round[client].Lost)
 			}
-			return fmt.Sprintf("%s repeated, %s lost", roughly(c.Repeated), roughly(c.Lost))
+			return fmt.Sprintf("%s repeated, %s lost", span(repeated), span(lost))
 		},
 		judge: func(r Results) verdict {
 			harmless := true
-			for _, c := range r.Crashes {
-				harmless = harmless && c.Repeated == 0 && c.Lost == 0
+			for _, round := range r.Crashes {
+				for _, c := range round {
+					harmless = harmless && c.Repeated == 0 && c.Lost == 0
+				}
 			}
 			return outOfTwo(true, harmless) // While all members run, it is true.
 		},
 	},
 	{
 		sentence: "ReadMessage blocks until we receive the next event",
-		only:     "kafka-go",
-		measure: func(r Results, _ string) string {
-			switch {
-			case !r.ReadMessage.Waits:
-				return "doesn't wait"
-			case !r.ReadMessage.TakesContext:
-				return "may wait"
-			}
-			return "may wait, and takes a context"
+		judge: func(r Results) verdict {
+			return stillIf(strings.HasPrefix(withoutGroup(r, "kafka-go"), waits))
 		},
-		judge: func(r Results) verdict { return stillIf(r.ReadMessage.Waits) },
 	},
 }
 
+func writerIsOld(r Results) bool { return slices.Contains(r.Counted["kafka-go"].Old, "NewWriter") }
+
 func withoutGroup(r Results, client string) string {
-	return r.ConsumerDefault["reading without a group"][client].Value
+	return r.cell("reading without a group", client).Value
 }
 
-// roughly tells a number that differs from run to run.
-func roughly(n int) string {
-	if n < 10 {
-		return fmt.Sprint(n)
+// span is the range of numbers that differ from round to round.
+func span(values []int) string {
+	_, least, most := kit.Spread(values)
+	if least == most {
+		return fmt.Sprint(least)
 	}
-	return fmt.Sprintf("about %d", (n+5)/10*10)
+	return fmt.Sprintf("%d to %d", least, most)
 }

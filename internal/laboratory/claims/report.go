@@ -1,111 +1,109 @@
 package claims
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
-	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
 )
 
-// chapter is the README with the generated parts.
-var chapter = generated.File{Path: "04-comparison/README.md", Command: "go run ./04-comparison/claims -write"}
+// The pages with generated parts.
+var (
+	history      = generated.File{Path: "04-comparison/HISTORY.md", Command: resultsFile.Command}
+	defaultsPage = generated.File{Path: "04-comparison/DEFAULTS.md", Command: resultsFile.Command}
+)
 
-// parts are the generated parts of the chapter, by the names in their markers.
-func (r Results) parts() (map[string]string, error) {
-	claims, err := r.renderClaims()
+// eachPage calls do with both pages and their generated parts, by the names in their markers.
+func (r Results) eachPage(do func(generated.File, map[string]string) error) error {
+	verdicts, counts, err := r.renderClaims()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defaults, err := r.renderDefaults()
-	return map[string]string{"claims": claims, "defaults": defaults, "bad input": r.renderBadInput()}, err
+	if err != nil {
+		return err
+	}
+	answers, words := r.renderBadInput()
+	return errors.Join(
+		do(history, map[string]string{"verdicts": verdicts, "counts": counts}),
+		do(defaultsPage, map[string]string{"defaults": defaults, "bad input": answers, "words": words}))
 }
 
-const toReadHistory = "To read a client's history again: `git log -1 --format=%cs`, " +
-	"`git rev-list --count --no-merges --since=\"1 year ago\" HEAD`, " +
-	"`git log --no-merges --since=\"1 year ago\" --format=%an | sort -u`, in a clone of it."
+// measuredOn says when and where, and of which clients.
+func (r Results) measuredOn() string {
+	var versions []string
+	for _, n := range names() {
+		versions = append(versions, n+" "+r.Counted[n].Version)
+	}
+	return fmt.Sprintf("Measured on %s with %s on %s: %s.\n", r.Date, r.Go, r.Machine, strings.Join(versions, ", "))
+}
 
-// renderClaims makes the table of the sentences.
-func (r Results) renderClaims() (string, error) {
+// renderClaims makes the list of the verdicts, and the one of what was counted and measured.
+func (r Results) renderClaims() (verdicts, counts string, err error) {
 	judgements, err := r.judge()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	head := append([]string{"#", "the sentence"}, names()...)
-	t := kit.NewTable(append(head, "verdict")...)
-	var tests, versions []string
+	var list, details strings.Builder
+	about := ""
 	for i, j := range judgements {
-		cells := []string{fmt.Sprint(i + 1), fmt.Sprintf("**%s** %s", j.About, j.Sentence)}
-		for _, n := range names() {
-			cells = append(cells, j.Measured[n])
+		if j.About != about {
+			about = j.About
+			fmt.Fprintf(&list, "\n## %s\n\n", about)
 		}
-		t.Row(append(cells, fmt.Sprintf("**%s.** %s", j.Verdict, j.Because))...)
-		tests = append(tests, fmt.Sprintf("%d. %s", i+1, j.Test))
+		fmt.Fprintf(&list, "%d. “%s”: **%s.** %s\n", i+1, j.Sentence, j.Verdict, j.Because)
+		text := strings.TrimSpace(j.Test + " " + strings.Join(j.Measured, " "))
+		fmt.Fprintf(&details, "%d. %s\n", i+1, text)
 	}
-	for _, n := range names() {
-		versions = append(versions, fmt.Sprintf("%s %s (%s)", n, r.Counted[n].Version, r.Counted[n].Released))
-	}
-	return fmt.Sprintf("%s\nHow each is tested, what it counts and what it leaves out:\n\n%s\n\n"+
-		"Versions: %s. Measured on %s with %s on %s. Counted for linux/amd64 with cgo.\n\n%s\n",
-		t, strings.Join(tests, "\n"), strings.Join(versions, ", "), r.Date, r.Go, r.Machine, toReadHistory), nil
-}
-
-// Unread is how many records fail whose errors nobody reads.
-func (facts) Unread() string { return kit.Thousands(unread) }
-
-// Patience is how long is waited for what a client does in the end.
-func (facts) Patience() string { return human(patience) }
-
-// rowTexts are the sentences about the rows of the defaults: how each was seen, and what its
-// marks mean to a user.
-func (r Results) rowTexts() (map[string]kit.Section, error) {
-	text, err := sentences.ReadFile("sentences/defaults.md")
-	if err != nil {
-		return nil, fmt.Errorf("reading the sentences: %w", err)
-	}
-	sections, err := kit.Sections("defaults.md", string(text), facts{r})
-	out := make(map[string]kit.Section)
-	for _, s := range sections {
-		out[s.Title] = s
-	}
-	return out, err
+	return strings.TrimSpace(list.String()) + "\n", details.String() + "\n" + r.measuredOn(), nil
 }
 
 // renderDefaults makes the two tables of defaults, and what their marks mean.
 func (r Results) renderDefaults() (string, error) {
-	texts, err := r.rowTexts()
+	sections, err := r.sections("defaults.md")
 	if err != nil {
 		return "", err
 	}
-	var tables, notes strings.Builder
-	for _, part := range []struct {
-		title string
-		side  side
-		d     Defaults
-	}{
-		{"Writing:", producing(), r.ProducerDefault},
-		{"Reading, in a group:", consuming(), r.ConsumerDefault},
-	} {
-		fmt.Fprintf(&tables, "%s\n\n%s\n", part.title, part.side.table(part.d))
-		for _, row := range part.side.rows {
-			fmt.Fprintf(&notes, "- %s (%s).", row, texts[row].Text)
-			for _, mark := range part.d.marks(row) {
+	texts := make(map[string]kit.Section)
+	for _, s := range sections {
+		texts[s.Title] = s
+	}
+	var b strings.Builder
+	for _, side := range sides() {
+		fmt.Fprintf(&b, "## %s\n\n%s\n", side.title, r.table(side))
+		for _, row := range side.rows {
+			fmt.Fprintf(&b, "- **%s**: %s", row, texts[row].Text)
+			for _, mark := range r.marks(side, row) {
 				means, ok := texts[row].Items[mark]
 				if !ok {
 					return "", fmt.Errorf("defaults.md doesn't say what %q means for %s", mark, row)
 				}
-				fmt.Fprintf(&notes, " **%s**: %s", mark, means)
+				fmt.Fprintf(&b, " *%s*: %s", mark, means)
 			}
-			notes.WriteString("\n")
+			b.WriteString("\n")
 		}
+		b.WriteString("\n")
 	}
-	return tables.String() + "What the marks mean to you, and how each default was seen:\n\n" + notes.String(), nil
+	return b.String() + r.measuredOn(), nil
 }
 
-func (s side) table(d Defaults) *kit.Table {
-	heads := []string{"default"}
+// marks returns the marks in a row, sorted as its clients are.
+func (r Results) marks(s side, row string) (marks []string) {
+	seen := map[string]bool{"": true}
+	for _, c := range s.columns {
+		if mark := r.cell(row, c.name).Mark; !seen[mark] {
+			seen[mark] = true
+			marks = append(marks, mark)
+		}
+	}
+	return marks
+}
+
+func (r Results) table(s side) *kit.Table {
+	heads := []string{""}
 	for _, c := range s.columns {
 		heads = append(heads, c.name)
 	}
@@ -113,10 +111,13 @@ func (s side) table(d Defaults) *kit.Table {
 	for _, row := range s.rows {
 		cells := []string{row}
 		for _, c := range s.columns {
-			cell := d[row][c.name]
-			text := orMissing(cell.Value)
+			cell, times := r.seen(row, c.name)
+			text := cell.Value
+			if times < len(r.Defaults) {
+				text += fmt.Sprintf(" (%d of %d times)", times, len(r.Defaults))
+			}
 			if cell.Mark != "" {
-				text += " **" + cell.Mark + "**"
+				text += " *" + cell.Mark + "*"
 			}
 			cells = append(cells, text)
 		}
@@ -125,36 +126,70 @@ func (s side) table(d Defaults) *kit.Table {
 	return t
 }
 
-// renderBadInput makes a table of what each client says to something bad.
-func (r Results) renderBadInput() string {
-	t := kit.NewTable(append([]string{"situation", "side"}, names()...)...)
+// renderBadInput makes a table of whether each client says something about bad input, and a
+// list of what.
+func (r Results) renderBadInput() (table, words string) {
+	t := kit.NewTable(append([]string{"what is bad", ""}, names()...)...)
+	var said strings.Builder
 	for _, s := range situations() {
 		for _, side := range s.sides() {
 			doing := map[load.Kind]string{load.Produce: "writing", load.Consume: "reading"}[side]
 			cells := []string{fmt.Sprintf("**%s**: %s", s.name, s.explain), doing}
-			for _, c := range clients.All() {
-				cells = append(cells, r.BadInput[s.name][side][c.Name()].String())
+			for _, n := range names() {
+				a := r.answers(s.name, side, n)
+				cells = append(cells, a.summary())
+				if words := a.firstError(); words != "" {
+					fmt.Fprintf(&said, "- %s, %s, %s: `%s`\n", s.name, doing, n, words)
+				}
 			}
 			t.Row(cells...)
 		}
 	}
-	return fmt.Sprintf("%s\nEach client with its defaults (kafka-go's writer is `kafka.Writer{}`), "+
-		"and what its API says first within %s; what it logs isn't looked at. \"At once\" is within two seconds.\n", t, human(listenTime))
+	return t.String(), said.String()
 }
 
-// String is how the table has an answer.
-func (a Answer) String() string {
-	switch {
-	case a.When == "":
-		return notMeasured
-	case a.When == never:
-		return "**" + never + "**"
-	case a.Said == acknowledged:
-		return "**" + acknowledged + "**"
+// answers are those of a client in one situation, in all rounds.
+type answers []Answer
+
+func (r Results) answers(situation string, side load.Kind, client string) (all answers) {
+	for _, round := range r.BadInput {
+		all = append(all, round[situation][side][client])
 	}
-	text := a.When + ": "
-	if a.Unsteady {
-		text = "sometimes **" + never + "**, sometimes " + text
+	return all
+}
+
+// firstError is the first error that was said, or "".
+func (a answers) firstError() string {
+	for _, one := range a {
+		if one.Said != nothing && one.Said != acknowledged {
+			return one.Said
+		}
 	}
-	return text + strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(a.Said)
+	return ""
+}
+
+// summary is how the table has answers: in how many rounds something was said.
+func (a answers) summary() string {
+	var silent, taken, late int
+	for _, one := range a {
+		switch {
+		case one.Said == nothing:
+			silent++
+		case one.Said == acknowledged:
+			taken++
+		case one.Late:
+			late++
+		}
+	}
+	switch n := len(a); {
+	case silent == n:
+		return "*nothing*"
+	case taken == n:
+		return "*acknowledged*"
+	case silent+taken > 0:
+		return fmt.Sprintf("an error %d times of %d", n-silent-taken, n)
+	case late == n: // Noise makes an answer later, and never sooner.
+		return "an error within 8 s"
+	}
+	return "an error at once"
 }

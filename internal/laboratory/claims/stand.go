@@ -15,11 +15,11 @@ import (
 type stand struct {
 	cluster  *wire.Cluster
 	producer adapter.Producer
-	ended    context.Context
+	ctx      context.Context // until the stand is closed
 	end      context.CancelFunc
 }
 
-func newStand(c adapter.Client, o wire.Options) (*stand, error) {
+func newStand(ctx context.Context, c adapter.Client, o wire.Options) (*stand, error) {
 	cluster, err := wire.Start(o)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func newStand(c adapter.Client, o wire.Options) (*stand, error) {
 		cluster.Close()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	return &stand{cluster, producer, ctx, cancel}, nil
 }
 
@@ -43,13 +43,11 @@ func (b *stand) close() {
 }
 
 // send writes a record and returns a channel with its outcome.
-func (b *stand) send(ctx context.Context, key, value []byte) <-chan error {
+func (b *stand) send(key, value string) <-chan error {
 	outcome := make(chan error, 2)
-	ctx, cancel := context.WithCancel(ctx)
-	context.AfterFunc(b.ended, cancel)
 	go func() {
-		r := &adapter.Record{Key: key, Value: value, Tag: outcome}
-		if err := b.producer.Produce(ctx, r); err != nil {
+		r := &adapter.Record{Key: []byte(key), Value: []byte(value), Tag: outcome}
+		if err := b.producer.Produce(b.ctx, r); err != nil {
 			outcome <- err
 		}
 	}()
@@ -66,16 +64,15 @@ func within(outcome <-chan error, d time.Duration) (err error, ok bool) {
 	}
 }
 
-// sendAll writes records at once, and waits for all of them.
-func (b *stand) sendAll(ctx context.Context, n int, record func(i int) (key, value []byte)) error {
-	outcomes := make([]<-chan error, n)
-	for i := range n {
-		key, value := record(i)
-		outcomes[i] = b.send(ctx, key, value)
+// sendAll writes a value under several keys at once, and waits for all of them.
+func (b *stand) sendAll(value string, keys ...string) error {
+	var outcomes []<-chan error
+	for _, key := range keys {
+		outcomes = append(outcomes, b.send(key, value))
 	}
 	for i, o := range outcomes {
 		if err, ok := within(o, 30*time.Second); err != nil || !ok {
-			return fmt.Errorf("writing record %d of %d: %w (answered: %v)", i, n, err, ok)
+			return fmt.Errorf("writing key %s: %w (answered: %v)", keys[i], err, ok)
 		}
 	}
 	return nil

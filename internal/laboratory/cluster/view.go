@@ -102,60 +102,51 @@ func (v *View) CreateTopic(ctx context.Context, topic string, partitions int) er
 	return v.InSync(ctx, topic)
 }
 
-// each asks brokers for topics, and checks each partition. A broker that doesn't answer is an error.
-func (v *View) each(
-	ctx context.Context, brokers []int32, topics []string,
-	check func(topicState, partitionState) error,
+// partitions waits until brokers say of every partition of topics that it is as it should be.
+func (v *View) partitions(
+	ctx context.Context, what string, brokers []int32, topics []string, is func(partition) bool,
 ) error {
-	for _, b := range brokers {
-		request := kmsg.NewPtrMetadataRequest()
-		for _, topic := range topics {
-			t := kmsg.NewMetadataRequestTopic()
-			t.Topic = kmsg.StringPtr(topic)
-			request.Topics = append(request.Topics, t)
-		}
-		response, err := v.cl.Broker(int(b)).Request(ctx, request)
-		if err != nil {
-			return fmt.Errorf("broker %d: %w", b, err)
-		}
-		for _, t := range response.(*kmsg.MetadataResponse).Topics {
-			if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
-				return fmt.Errorf("broker %d: topic %s: %w", b, *t.Topic, err)
+	request := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		request.Topics = append(request.Topics, t)
+	}
+	return Until(ctx, what, Patience, func(ctx context.Context) error {
+		if len(brokers) == len(v.brokers) { // All are there: the client learns their addresses anew.
+			if _, err := v.ListBrokers(ctx); err != nil {
+				return err
 			}
-			for _, p := range t.Partitions {
-				if err := check(t, p); err != nil {
-					return fmt.Errorf("broker %d: %w", b, err)
+		}
+		for _, b := range brokers {
+			response, err := request.RequestWith(ctx, v.cl.Broker(int(b)))
+			if err != nil {
+				return fmt.Errorf("broker %d: %w", b, err)
+			}
+			for _, t := range response.Topics {
+				if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+					return fmt.Errorf("broker %d: topic %s: %w", b, *t.Topic, err)
+				}
+				for _, p := range t.Partitions {
+					if !is(p) {
+						return fmt.Errorf("broker %d: partition %d of %s is led by broker %d, and in sync are %v",
+							b, p.Partition, *t.Topic, p.Leader, p.ISR)
+					}
 				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
+
+type partition = kmsg.MetadataResponseTopicPartition
 
 // InSync waits until all brokers say that every partition has a leader, and all of its
 // replicas in sync.
 func (v *View) InSync(ctx context.Context, topics ...string) error {
-	return Until(ctx, "all replicas are in sync", Patience, func(ctx context.Context) error {
-		if _, err := v.ListBrokers(ctx); err != nil { // It learns the brokers' addresses, too.
-			return err
-		}
-		return v.each(ctx, v.brokers, topics, func(t topicState, p partitionState) error {
-			if p.Leader < 0 || v.replicates && len(p.ISR) < len(p.Replicas) {
-				return notYet(t, p)
-			}
-			return nil
-		})
+	return v.partitions(ctx, "all replicas are in sync", v.brokers, topics, func(p partition) bool {
+		return p.Leader >= 0 && (!v.replicates || len(p.ISR) == len(p.Replicas))
 	})
-}
-
-type (
-	topicState     = kmsg.MetadataResponseTopic
-	partitionState = kmsg.MetadataResponseTopicPartition
-)
-
-func notYet(t topicState, p partitionState) error {
-	return fmt.Errorf("partition %d of %s is led by broker %d, and in sync are %v",
-		p.Partition, *t.Topic, p.Leader, p.ISR)
 }
 
 // Without waits until the other brokers say that a broker leads nothing and is in sync nowhere.
@@ -166,13 +157,8 @@ func (v *View) Without(ctx context.Context, broker int, topics ...string) error 
 	gone := int32(broker)
 	others := slices.DeleteFunc(slices.Clone(v.brokers), func(b int32) bool { return b == gone })
 	what := fmt.Sprintf("broker %d is in no in-sync set", broker)
-	return Until(ctx, what, Patience, func(ctx context.Context) error {
-		return v.each(ctx, others, topics, func(t topicState, p partitionState) error {
-			if p.Leader < 0 || slices.Contains(p.ISR, gone) {
-				return notYet(t, p)
-			}
-			return nil
-		})
+	return v.partitions(ctx, what, others, topics, func(p partition) bool {
+		return p.Leader >= 0 && !slices.Contains(p.ISR, gone)
 	})
 }
 

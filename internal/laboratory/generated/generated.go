@@ -3,6 +3,7 @@
 package generated
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,28 +31,31 @@ func (f File) find(text, part string) (from, to int, err error) {
 	return from + len(begin), to, nil
 }
 
-func (f File) read(root string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.Path)))
+// with returns the text as it is, and as it is with parts put in, by their names.
+func (f File) with(root string, parts map[string]string) (text, made string, err error) {
+	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.Path)))
 	if err != nil {
-		return "", fmt.Errorf("reading a text with generated parts: %w", err)
+		return "", "", fmt.Errorf("reading a text with generated parts: %w", err)
 	}
-	return strings.ReplaceAll(string(text), "\r\n", "\n"), nil // Git may check it out with those.
+	text = strings.ReplaceAll(string(b), "\r\n", "\n") // Git may check it out with those.
+	made = text
+	for name, part := range parts {
+		from, to, err := f.find(made, name)
+		if err != nil {
+			return "", "", err
+		}
+		made = made[:from] + "\n" + part + "\n" + made[to:]
+	}
+	return text, made, nil
 }
 
 // Write puts parts into the text, by their names.
 func (f File) Write(root string, parts map[string]string) error {
-	text, err := f.read(root)
+	_, made, err := f.with(root, parts)
 	if err != nil {
 		return err
 	}
-	for name, part := range parts {
-		from, to, err := f.find(text, name)
-		if err != nil {
-			return err
-		}
-		text = text[:from] + "\n" + part + "\n" + text[to:]
-	}
-	if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(f.Path)), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(f.Path)), []byte(made), 0o644); err != nil {
 		return fmt.Errorf("writing a text with generated parts: %w", err)
 	}
 	return nil
@@ -59,18 +63,13 @@ func (f File) Write(root string, parts map[string]string) error {
 
 // Check returns an error for the parts that aren't in the text as they would be made now.
 func (f File) Check(root string, parts map[string]string) error {
-	text, err := f.read(root)
-	if err != nil {
-		return err
-	}
+	var errs []error
 	for name, part := range parts {
-		from, to, err := f.find(text, name)
-		if err != nil {
-			return err
+		text, made, err := f.with(root, map[string]string{name: part})
+		if err == nil && text != made {
+			err = fmt.Errorf("the part %q of %s isn't what was measured: %s makes it again", name, f.Path, f.Command)
 		}
-		if text[from:to] != "\n"+part+"\n" {
-			return fmt.Errorf("the part %q of %s isn't what was measured: %s makes it again", name, f.Path, f.Command)
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -2,11 +2,10 @@
 // does by default is read here, from its requests, and not from its documentation.
 //
 // The cluster is franz-go's kfake, three brokers in this process. It can answer
-// every write with an error, and hold its answers back.
+// every write with an error.
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
@@ -24,18 +23,8 @@ type Options struct {
 
 // A Request is one that a client sent.
 type Request struct {
-	At      time.Time
-	Body    kmsg.Request
-	Batches []Batch // of a write
-}
-
-// A Batch is a batch of records in a write.
-type Batch struct {
-	Partition  int32
-	Records    int
-	Bytes      int
-	Codec      int // 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd
-	ProducerID int64
+	At   time.Time
+	Body kmsg.Request
 }
 
 // Cluster is a running cluster.
@@ -44,9 +33,7 @@ type Cluster struct {
 
 	mu       sync.Mutex
 	requests []Request
-	refusal  int16         // the error that writes are answered with, 0 for none
-	hold     chan struct{} // writes wait until it is closed, nil for not
-	changed  chan struct{} // closed and replaced at each request
+	refusal  int16 // the error that writes are answered with, 0 for none
 }
 
 // Start starts a cluster.
@@ -65,7 +52,7 @@ func Start(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the cluster: %w", err)
 	}
-	c := &Cluster{fake: fake, changed: make(chan struct{})}
+	c := &Cluster{fake: fake}
 	fake.Control(c.note)
 	return c, nil
 }
@@ -74,10 +61,7 @@ func Start(o Options) (*Cluster, error) {
 func (c *Cluster) Addrs() []string { return c.fake.ListenAddrs() }
 
 // Close stops the cluster.
-func (c *Cluster) Close() {
-	c.Release()
-	c.fake.Close()
-}
+func (c *Cluster) Close() { c.fake.Close() }
 
 // HasTopic tells whether a topic is there.
 func (c *Cluster) HasTopic(topic string) bool { return c.fake.TopicInfo(topic) != nil }
@@ -88,46 +72,23 @@ func (c *Cluster) note(body kmsg.Request) (kmsg.Response, error, bool) {
 	if m, ok := body.(*kmsg.MetadataRequest); ok && m.Version < 4 {
 		m.AllowAutoTopicCreation = true // Older versions can't say no.
 	}
-	request := Request{At: time.Now(), Body: copyOf(body)}
-	write, isWrite := body.(*kmsg.ProduceRequest)
-	if isWrite {
-		for _, t := range write.Topics {
-			for _, p := range t.Partitions {
-				request.Batches = append(request.Batches, readBatch(p.Partition, p.Records))
-			}
-		}
-	}
+	request := Request{time.Now(), copyOf(body)}
 	c.mu.Lock()
 	c.requests = append(c.requests, request)
-	close(c.changed)
-	c.changed = make(chan struct{})
-	refusal, hold := c.refusal, c.hold
+	refusal := c.refusal
 	c.mu.Unlock()
-
-	if isWrite && hold != nil {
-		c.fake.SleepControl(func() { <-hold })
-	}
-	if isWrite && refusal != 0 {
+	if write, ok := body.(*kmsg.ProduceRequest); ok && refusal != 0 {
 		return refuse(write, refusal), nil, true
 	}
 	return nil, nil, false
 }
 
-// copyOf copies a request, for kfake works on the one that came. The records of
-// a write are left out.
+// copyOf copies a request, for kfake works on the one that came.
 func copyOf(body kmsg.Request) kmsg.Request {
-	if write, ok := body.(*kmsg.ProduceRequest); ok {
-		short := *write
-		short.Topics = nil
-		return &short
-	}
 	other := kmsg.RequestForKey(body.Key())
 	other.SetVersion(body.GetVersion())
 	if err := other.ReadFrom(body.AppendTo(nil)); err != nil {
 		return body // It was read from bytes a moment ago.
-	}
-	if m, ok := other.(*kmsg.MetadataRequest); ok {
-		m.AllowAutoTopicCreation = body.(*kmsg.MetadataRequest).AllowAutoTopicCreation
 	}
 	return other
 }
@@ -151,17 +112,12 @@ func refuse(write *kmsg.ProduceRequest, code int16) kmsg.Response {
 	return answer
 }
 
-// readBatch reads the header of a batch of records, as Kafka has them since 0.11.
-func readBatch(partition int32, raw []byte) Batch {
-	const header = 61
-	b := Batch{Partition: partition, Bytes: len(raw), ProducerID: -1}
-	if len(raw) < header || raw[16] != 2 {
-		return b
+// FirstBatch returns the first batch of a write, as Kafka has them since 0.11.
+func FirstBatch(write *kmsg.ProduceRequest) (b kmsg.RecordBatch, err error) {
+	if err := b.ReadFrom(write.Topics[0].Partitions[0].Records); err != nil {
+		return b, fmt.Errorf("reading a batch: %w", err)
 	}
-	b.Codec = int(binary.BigEndian.Uint16(raw[21:]) & 7)
-	b.ProducerID = int64(binary.BigEndian.Uint64(raw[43:]))
-	b.Records = int(binary.BigEndian.Uint32(raw[57:]))
-	return b
+	return b, nil
 }
 
 // Refuse answers every write from now on with an error, 0 with none.
@@ -171,35 +127,11 @@ func (c *Cluster) Refuse(code int16) {
 	c.refusal = code
 }
 
-// Hold keeps the answers to writes back until Release.
-func (c *Cluster) Hold() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hold = make(chan struct{})
-}
-
-// Release ends Hold.
-func (c *Cluster) Release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.hold != nil {
-		close(c.hold)
-		c.hold = nil
-	}
-}
-
 // Requests returns the requests so far.
 func (c *Cluster) Requests() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.requests[:len(c.requests):len(c.requests)]
-}
-
-// Changed returns a channel that is closed at the next request.
-func (c *Cluster) Changed() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.changed
 }
 
 // Of returns the requests of a kind, such as *kmsg.FetchRequest, and the
