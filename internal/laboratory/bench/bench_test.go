@@ -198,7 +198,7 @@ func TestJavaOutput(t *testing.T) {
 			load.Measure{Records: 125, Rate: 26.5}},
 		{load.Consume, "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n" +
 			"2026-11-23 16:00:00:000, 2026-11-23 16:00:01:000, 9.5, 9.5, 100, 80.0, 200, 800, 11.9, 125.0\n", load.Measure{Records: 100, Rate: 125}},
-		{load.Latency, "Avg latency: 2.1 ms\nPercentiles: 50th = 2, 99th = 7, 99.9th = 9\n", load.Measure{Records: 100, P50: 2, P99: 7}},
+		{load.Latency, "Avg latency: 2.5 ms\nPercentiles: 50th = 2, 99th = 7, 99.9th = 9\n", load.Measure{Records: 100, Rate: 400, P50: 2, P99: 7}},
 	} {
 		var got load.Measure
 		if err := (javaRun{kind: test.kind, records: 100}).read(&got, test.text); err != nil || got != test.want {

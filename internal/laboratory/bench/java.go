@@ -33,6 +33,7 @@ const javaWarmUp = 4
 
 var (
 	producedLine = regexp.MustCompile(`([0-9]+)(?: steady state)? records sent, ([0-9.]+) records/sec`)
+	averageLine  = regexp.MustCompile(`Avg latency: ([0-9.]+) ms`)
 	percentLine  = regexp.MustCompile(`50th = ([0-9.]+), 99th = ([0-9.]+)`)
 )
 
@@ -98,12 +99,19 @@ func (j javaRun) read(m *load.Measure, text string) error {
 	case load.Consume:
 		return j.readConsumed(m, text)
 	}
-	found := percentLine.FindStringSubmatch(text)
-	if found == nil {
-		return errors.New("it prints no percentiles")
+	average, found := averageLine.FindStringSubmatch(text), percentLine.FindStringSubmatch(text)
+	if average == nil || found == nil {
+		return errors.New("it prints no average or no percentiles")
 	}
-	m.Records = j.records
-	return scan(found[1]+" "+found[2], &m.P50, &m.P99)
+	var each float64 // milliseconds: one record at a time is on its way
+	if err := scan(average[1]+" "+found[1]+" "+found[2], &each, &m.P50, &m.P99); err != nil {
+		return err
+	}
+	if each == 0 {
+		return errors.New("it prints an average of 0 ms")
+	}
+	m.Records, m.Rate = j.records, 1000/each
+	return nil
 }
 
 // readConsumed reads a line of names and a line of values, both separated by commas.
