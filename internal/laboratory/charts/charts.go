@@ -9,10 +9,14 @@ import (
 	"image/color"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
+
+// Text is measured in the font in which a browser shows it, so that no label is cut or covered.
+func init() { plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"} }
 
 // Ink stands for the colour of text and axes, which depends on the reader's
 // theme: Draw replaces it.
@@ -57,7 +61,7 @@ func Draw(width, height vg.Length, rows ...[]*plot.Plot) ([]byte, error) {
 		return nil, fmt.Errorf("writing SVG: %w", err)
 	}
 	text := bytes.ReplaceAll(svg.Bytes(), []byte("#010203"), []byte("currentColor"))
-	text = bytes.ReplaceAll(text, []byte("font-family:Liberation Serif"), []byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
+	text = bytes.ReplaceAll(text, []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
 	head := bytes.Index(text, []byte("<g "))
 	if head < 0 {
 		return nil, fmt.Errorf("the SVG has no group")

@@ -84,7 +84,7 @@ func measureRuns(ctx context.Context, records, rounds int, progress func(string)
 // run writes or reads all records with a client, in a process of its own.
 func (m measuring) run(ctx context.Context, kind load.Kind, client, topic, group string) (load.Measure, error) {
 	return load.Load{
-		Kind: kind, Client: client, Way: adapter.Matched, Tuning: adapter.Safe(), Alone: true,
+		Kind: kind, Client: client, Way: adapter.Matched, Tuning: adapter.Safe(),
 		Brokers: m.addrs, Topic: topic, Group: group,
 		Point: point, Records: m.records, For: load.Patience,
 	}.Start(ctx)
