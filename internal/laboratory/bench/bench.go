@@ -89,7 +89,7 @@ func (o *Options) setPace() {
 	if o.Pace.For <= 0 {
 		o.Pace.For = long
 	}
-	o.Pace.Warm = o.Pace.For / 3
+	o.Pace.Warm = o.Pace.For / 4
 }
 
 // chosen returns the names of clients that are asked for, and that this binary has.

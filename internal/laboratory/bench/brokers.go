@@ -82,11 +82,13 @@ func (b *brokers) connect(ctx context.Context, replicates bool) (err error) {
 	return nil
 }
 
+const embeddedName = "the embedded cluster, which keeps one copy in memory: rates are mostly its own"
+
 // use has the clients work on an embedded cluster.
 func (b *brokers) use(kafka *embedded.Cluster) {
 	b.addrs, b.stored, b.warm = kafka.Addrs(), 24<<20, false
 	b.end = func() error { kafka.Close(); return nil }
-	b.name = "the embedded cluster, which keeps one copy in memory: rates are mostly its own"
+	b.name = embeddedName
 }
 
 // topic makes a topic.

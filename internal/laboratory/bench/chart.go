@@ -87,8 +87,8 @@ func (r Results) throughputPanels() ([]*plot.Plot, error) {
 		if err := addLine(p, color.RGBA{0x80, 0x80, 0x80, 255}, plotter.XYs{{X: 1, Y: -0.6}, {X: 1, Y: float64(len(names)) - 0.4}}); err != nil {
 			return nil, err
 		}
-		p.NominalY(names...)
-		p.X.Min, p.X.Max, p.X.Label.Text = 0, max(1.1, p.X.Max), "records a second, Java's tool = 1"
+		p.NominalY(charts.Labels(names)...)
+		p.X.Min, p.X.Max, p.X.Label.Text = 0, max(1.1, p.X.Max), "rate, Java's tool = 1"
 		panels = append(panels, p)
 	}
 	return panels, nil
@@ -120,6 +120,9 @@ func addBar(p *plot.Plot, y float64, one, java *Case) error {
 func (r Results) memoryPanels() ([]*plot.Plot, error) {
 	p := charts.NewPanel("")
 	var ticks []plot.Tick
+	for _, point := range windows {
+		ticks = append(ticks, plot.Tick{Value: float64(point.InHand), Label: kit.Thousands(point.InHand)})
+	}
 	for i, n := range clients.Names() {
 		var xys plotter.XYs
 		for _, point := range windows {
@@ -128,7 +131,6 @@ func (r Results) memoryPanels() ([]*plot.Plot, error) {
 				return nil, missing(load.Produce, n)
 			}
 			xys = append(xys, plotter.XY{X: float64(point.InHand), Y: one.median(memory)})
-			ticks = append(ticks, plot.Tick{Value: float64(point.InHand), Label: kit.Thousands(point.InHand)})
 		}
 		line, marks, err := plotter.NewLinePoints(xys)
 		if err != nil {
@@ -137,10 +139,10 @@ func (r Results) memoryPanels() ([]*plot.Plot, error) {
 		line.Color, line.Width = colorOf(n), vg.Points(1.8)
 		marks.Color, marks.Shape, marks.Radius = colorOf(n), shapes[i%len(shapes)], vg.Points(3.5)
 		p.Add(line, marks)
-		p.Legend.Add(n, line, marks)
+		p.Legend.Add(charts.Label(n), line, marks)
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.ConstantTicks(ticks)
-	p.X.Max *= 4 // room for the legend
+	p.X.Max *= 6 // room for the legend
 	p.Y.Min, p.Y.Label.Text, p.X.Label.Text = 0, "MB at most", "records in hand"
 	p.Legend.Top = true
 	return []*plot.Plot{p}, nil
@@ -173,7 +175,7 @@ func (r Results) latencyPanels() ([]*plot.Plot, error) {
 	if len(names) < 2 {
 		return nil, errors.New("no latency was measured")
 	}
-	p.NominalY(names...)
+	p.NominalY(charts.Labels(names)...)
 	p.X.Min, p.X.Label.Text = 0, "milliseconds"
 	return []*plot.Plot{p}, nil
 }

@@ -18,7 +18,6 @@ var base = load.Point{Size: 100, Goroutines: 1, Partitions: 3, InHand: 100_000}
 var (
 	larger     = load.Point{Size: 1 << 10, Goroutines: 1, Partitions: 3, InHand: 32_000} // as many bytes as Java's
 	goroutines = load.Point{Size: 100, Goroutines: 16, Partitions: 3, InHand: 100_000}
-	partitions = load.Point{Size: 100, Goroutines: 1, Partitions: 48, InHand: 100_000}
 	windows    = []load.Point{
 		{Size: 100, Goroutines: 1, Partitions: 3, InHand: 1_000},
 		{Size: 100, Goroutines: 1, Partitions: 3, InHand: 10_000},
@@ -124,7 +123,6 @@ func (o Options) plan(java bool) []Case {
 		beside(kind, larger)
 	}
 	shipped(load.Produce, goroutines)
-	shipped(load.Produce, partitions)
 	for _, p := range windows[:len(windows)-1] {
 		shipped(load.Produce, p)
 	}

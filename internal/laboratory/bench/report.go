@@ -62,7 +62,11 @@ func (r Results) measured() string {
 	for needed > 0 && chance(wins(needed-1, r.Rounds)) < told {
 		needed--
 	}
-	return fmt.Sprintf("- **when and where**: %s, on %s, with %s and %s\n"+
+	again := fmt.Sprintf("go run ./04-comparison/bench -rounds %d -time %dms", r.Rounds, r.Milliseconds)
+	if r.Cluster == embeddedName {
+		again += " -embedded"
+	}
+	return fmt.Sprintf("- **again**: `"+again+"`\n- **when and where**: %s, on %s, with %s and %s\n"+
 		"- **clients**: %s\n- **brokers**: %s\n- **rounds**: %d, and %g s a client in each; together %s\n"+
 		"- **told apart** are two of which one is ahead in %d of %d rounds: among equals that happens in %.1f %% of runs\n",
 		r.Date, r.Machine, r.Go, r.Java, strings.Join(versions, ", "), r.Cluster, r.Rounds,
@@ -195,17 +199,14 @@ func (r Results) largerTable() string {
 	return t.String()
 }
 
-// moreTable is the table of what more goroutines and more partitions change.
+// moreTable is the table of what more goroutines change.
 func (r Results) moreTable() string {
-	t := kit.NewTable("client", "16 goroutines write", "beside one", "48 partitions", "beside three")
+	t := kit.NewTable("client", "records a second, from 16 goroutines", "beside one goroutine")
 	for _, n := range clients.Names() {
-		cells := []string{"**" + n + "**"}
-		for _, p := range []load.Point{goroutines, partitions} {
-			if c := r.find(load.Produce, p, n, asShipped); c != nil {
-				cells = append(cells, withSpread(c, rate, short), times(c.ratio(r.find(load.Produce, base, n, asShipped), rate)))
-			}
+		if c := r.find(load.Produce, goroutines, n, asShipped); c != nil {
+			one := r.find(load.Produce, base, n, asShipped)
+			t.Row("**"+n+"**", withSpread(c, rate, short), times(c.ratio(one, rate)))
 		}
-		t.Row(cells...)
 	}
 	return t.String()
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -24,6 +25,19 @@ var Ink = color.RGBA{1, 2, 3, 255}
 
 // theme gives Ink the colour that goes with the reader's background.
 const theme = `<style>svg { color: #1f2328 } @media (prefers-color-scheme: dark) { svg { color: #d1d7e0 } }</style>`
+
+// Label is a text that ends where something else begins. Browsers without the font show it in a
+// wider one: there is room for that behind it.
+func Label(text string) string { return text + strings.Repeat(" ", 1+len(text)/3) }
+
+// Labels are texts such as those of an axis.
+func Labels(texts []string) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, Label(t))
+	}
+	return out
+}
 
 // NewPanel returns an empty plot in the colours of the reader's theme.
 func NewPanel(title string) *plot.Plot {
