@@ -130,7 +130,7 @@ func produce(ctx context.Context) (written int, err error) {
 		// before any broker has it, and nobody hears of a record that was lost.
 		RequiredAcks: kafka.RequireAll,
 		// A record waits this long for others to share a request with. By default it waits a second.
-		BatchTimeout: time.Millisecond,
+		BatchTimeout: time.Microsecond,
 		// The loop below tries again, and says so. By default ten attempts fail in silence.
 		MaxAttempts: 1,
 		// The writer tells here where in the topic the record lies. WriteMessages returns its error.

@@ -6,15 +6,16 @@
 // Usage:
 //
 //	go run ./04-comparison/bench              measures, and prints the tables
-//	go run ./04-comparison/bench -write       also keeps what was measured, and puts tables and
-//	                                          charts into 04-comparison/README.md
+//	go run ./04-comparison/bench -write       also keeps what was measured, and puts tables and charts
+//	                                          into 04-comparison/BENCHMARK.md: it takes half an hour
 //	go run ./04-comparison/bench -tables      makes tables and charts again from what was kept
 //	go run ./04-comparison/bench -quick       is done within a minute, on the embedded cluster
 //	go run ./04-comparison/bench -profile d   profiles each client once, into the folder d
 //
 // It starts Apache Kafka where Java and Kafka's jars are (KAFKA_JARS), uses the
 // brokers that -brokers names, or else runs on the embedded cluster. Ctrl-C
-// ends it, and leaves no topic behind.
+// ends it, and leaves no topic behind; with -write the same command goes on
+// with what was measured until then, unless -fresh forgets it.
 package main
 
 import (

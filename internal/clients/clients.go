@@ -32,6 +32,10 @@ type Client struct {
 	// program does both.
 	Programs [][]string
 
+	// Tuned is the code that the adapter has around the client in the way Tuned, or "" where
+	// none is known that gains.
+	Tuned struct{ Write, Read string }
+
 	// Shown are the ways in which the client's own documentation shows it.
 	Shown []Shown
 
@@ -76,6 +80,10 @@ var registry = []Client{
 		Package: "github.com/segmentio/kafka-go",
 		Write:   "Writer.WriteMessages", Read: "Reader.FetchMessage",
 		Programs: [][]string{{"01-producer", "02-consumer"}, {"03-together"}},
+		Tuned: struct{ Write, Read string }{
+			Write: "256 records a call; the metadata of the topic is kept for a second",
+			Read:  "offsets are handed over ten times a second",
+		},
 		Shown: []Shown{
 			{
 				ID: "kafka-go/NewWriter", Name: "kafka-go, kafka.NewWriter",
@@ -106,6 +114,7 @@ var registry = []Client{
 		Package: "github.com/IBM/sarama",
 		Write:   "AsyncProducer.Input", Read: "ConsumerGroupClaim.Messages",
 		Programs: [][]string{{"04-comparison/sarama"}},
+		Tuned:    struct{ Write, Read string }{Write: "messages are used again"},
 		Shown: []Shown{
 			{
 				ID: "sarama/sync", Name: "sarama, SyncProducer",
@@ -129,6 +138,7 @@ var registry = []Client{
 		Package: "github.com/confluentinc/confluent-kafka-go/v2/kafka",
 		Write:   "Producer.Produce", Read: "Consumer.ReadMessage",
 		Programs: [][]string{{"04-comparison/confluent"}},
+		Tuned:    struct{ Write, Read string }{Read: "offsets of 100 records are stored at once, and before a rebalance"},
 		Shown: []Shown{{
 			ID: "confluent-kafka-go/default", Name: "confluent-kafka-go",
 			Adapter: confluent.Client{},
@@ -162,6 +172,7 @@ var registry = []Client{
 		Related: []string{"github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
 		Write:   "Client.Produce", Read: "Client.PollFetches",
 		Programs: [][]string{{"04-comparison/franz-go"}},
+		Tuned:    struct{ Write, Read string }{Write: "records and their promises are used again"},
 		Shown: []Shown{{
 			ID: "franz-go/default", Name: "franz-go",
 			Adapter: franz.Client{},

@@ -35,7 +35,7 @@ func forEach(t *testing.T, test func(t *testing.T, c adapter.Client, config adap
 		adapters = append(adapters, c.Client)
 	}
 	for i, c := range adapters {
-		for _, way := range []adapter.Way{adapter.Defaults, adapter.Matched} {
+		for _, way := range []adapter.Way{adapter.Defaults, adapter.Matched, adapter.Tuned} {
 			t.Run(c.Name()+"/"+way.String(), func(t *testing.T) {
 				t.Parallel()
 				if err := c.Available(); err != nil {
@@ -101,7 +101,7 @@ func TestAdapters(t *testing.T) {
 			where := make(map[string]int32)
 			for _, r := range written {
 				where[string(r.Key)] = r.Partition
-				if want := testkit.Murmur2(r.Key, 3); config.Way == adapter.Matched && r.Partition != want {
+				if want := testkit.Murmur2(r.Key, 3); config.Way != adapter.Defaults && r.Partition != want {
 					t.Errorf("key %s went to partition %d, want %d", r.Key, r.Partition, want)
 				}
 			}
@@ -184,6 +184,30 @@ func TestHandleFails(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What one client is given, every client is given: a setting that the others lack has a reason,
+// or it is found out.
+func TestUneven(t *testing.T) {
+	t.Parallel()
+	lists := make(map[string][]adapter.Setting)
+	for _, c := range All() {
+		lists[c.Name()] = c.Settings(adapter.Config{Way: adapter.Matched, Tuning: adapter.Safe()})
+	}
+	if err := adapter.Uneven(lists); err != nil {
+		t.Error(err)
+	}
+	fair := lists["sarama"]
+	for _, unfair := range []adapter.Setting{{Name: "Faster"}, {Name: "Faster", Means: "a meaning of its own"}} {
+		lists["sarama"] = append(slices.Clone(fair), unfair)
+		if err := adapter.Uneven(lists); err == nil || !strings.Contains(err.Error(), "Faster") {
+			t.Errorf("given to sarama alone, %+v isn't found out: %v", unfair, err)
+		}
+	}
+	lists["sarama"] = fair[:3]
+	if adapter.Uneven(lists) == nil {
+		t.Error("what sarama alone isn't given isn't found out")
+	}
 }
 
 // Without cgo the client says what is missing.

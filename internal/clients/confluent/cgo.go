@@ -34,7 +34,7 @@ type producer struct {
 
 // NewProducer implements adapter.Client.
 func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
-	kp, err := kafka.NewProducer(producerConfig(config).kafka())
+	kp, err := kafka.NewProducer(newTarget(config).producer.kafka())
 	if err != nil {
 		return nil, fmt.Errorf("making the producer: %w", err)
 	}
@@ -106,7 +106,7 @@ type consumer struct {
 
 // NewConsumer implements adapter.Client.
 func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
-	c, err := kafka.NewConsumer(consumerConfig(config).kafka())
+	c, err := kafka.NewConsumer(newTarget(config).consumer.kafka())
 	if err != nil {
 		return nil, fmt.Errorf("making a member of the group: %w", err)
 	}
@@ -114,11 +114,9 @@ func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
 }
 
 func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) error {
-	if err := c.c.SubscribeTopics([]string{c.config.Topic}, nil); err != nil {
-		return fmt.Errorf("subscribing: %w", err)
-	}
-	// To store an offset is a call of C, so it is done for many records at once.
-	// Stored is what the next commit commits.
+	// What is stored is what the next commit commits. To store an offset is a call of C, so
+	// Tuned stores those of many records at once, and before a partition goes to another member.
+	stores := map[adapter.Way]int{adapter.Matched: 1, adapter.Tuned: 100}[c.config.Way]
 	handled := make(map[int32]*kafka.Message)
 	unstored := 0
 	store := func() error {
@@ -133,6 +131,15 @@ func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) err
 		}
 		unstored = 0
 		return nil
+	}
+	err := c.c.SubscribeTopics([]string{c.config.Topic}, func(_ *kafka.Consumer, e kafka.Event) error {
+		if _, revoked := e.(kafka.RevokedPartitions); revoked {
+			return store()
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("subscribing: %w", err)
 	}
 	var record adapter.Record
 	for ctx.Err() == nil {
@@ -157,9 +164,10 @@ func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) err
 		if err := handle(&record); err != nil {
 			return errors.Join(err, store())
 		}
-		if c.config.Way == adapter.Matched {
+		if stores > 0 {
 			handled[record.Partition] = m
-			if unstored++; unstored == storeEvery {
+			unstored++
+			if unstored == stores {
 				if err := store(); err != nil {
 					return err
 				}
@@ -168,9 +176,5 @@ func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) err
 	}
 	return store()
 }
-
-// storeEvery is how many records may be handled before their offsets are stored.
-// A quiet topic's are stored when nothing has come for a moment.
-const storeEvery = 100
 
 func (c *consumer) Close() error { return c.c.Close() } // It commits what is stored.

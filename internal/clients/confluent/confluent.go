@@ -4,7 +4,6 @@
 package confluent
 
 import (
-	"fmt"
 	"strings"
 
 	"kafka-with-go/internal/clients/adapter"
@@ -25,59 +24,52 @@ func base(brokers []string) configMap {
 	return configMap{"bootstrap.servers": strings.Join(brokers, ","), "log_level": 0}
 }
 
-func producerConfig(config adapter.Config) configMap {
-	c := base(config.Brokers)
+// A target is what the options configure.
+type target struct{ producer, consumer configMap }
+
+func options(config adapter.Config) (o adapter.Options[target]) {
+	add := func(m adapter.Meaning, name string, value any, to func(*target) configMap) {
+		o.Add(m, name, value, func(t *target) { to(t)[name] = value })
+	}
+	producer := func(t *target) configMap { return t.producer }
+	consumer := func(t *target) configMap { return t.consumer }
+	if config.FromFirst || config.Way != adapter.Defaults {
+		add(adapter.Starting, "auto.offset.reset", "earliest", consumer)
+	}
 	if config.Way == adapter.Defaults {
-		return c
+		return o
 	}
 	t := config.Tuning
-	c["partitioner"] = "murmur2_random"
-	c["acks"] = [...]int{adapter.All: -1, adapter.Leader: 1, adapter.None: 0}[t.Acks]
-	c["enable.idempotence"] = t.Idempotent && t.Acks == adapter.All
-	c["linger.ms"] = int(t.Linger.Milliseconds())
-	c["batch.size"] = t.BatchBytes
-	c["batch.num.messages"] = min(t.RecordsInBatch(), 1_000_000)
-	c["queue.buffering.max.messages"] = t.InHand
-	c["compression.type"] = "none"
-	c["delivery.timeout.ms"] = int(t.GiveUp.Milliseconds())
-	// The report of a record has its key and value copied from C, unless it is told not to.
-	c["go.delivery.report.fields"] = "none"
-	return c
+	add(adapter.Partitioning, "partitioner", "murmur2_random", producer)
+	add(adapter.Acknowledged, "acks", [...]int{adapter.All: -1, adapter.Leader: 1, adapter.None: 0}[t.Acks], producer)
+	add(adapter.Idempotence, "enable.idempotence", t.Idempotent && t.Acks == adapter.All, producer)
+	add(adapter.Lingering, "linger.ms", int(t.Linger.Milliseconds()), producer)
+	add(adapter.BatchSize, "batch.size", t.BatchBytes, producer)
+	add(adapter.BatchSize, "batch.num.messages", min(t.RecordsInBatch(), 1_000_000), producer)
+	add(adapter.Unfinished, "queue.buffering.max.messages", t.InHand, producer)
+	add(adapter.Compression, "compression.type", "none", producer)
+	add(adapter.GivingUp, "delivery.timeout.ms", int(t.GiveUp.Milliseconds()), producer)
+	o.AddOwn("a record's key and value come back from C with its report, and the other clients keep theirs",
+		"go.delivery.report.fields", "none", func(t *target) { t.producer["go.delivery.report.fields"] = "none" })
+	o.Add(adapter.AfterWork, "enable.auto.offset.store", false, func(t *target) { t.consumer["enable.auto.offset.store"] = false })
+	add(adapter.Committing, "auto.commit.interval.ms", int(t.CommitInterval.Milliseconds()), consumer)
+	add(adapter.FetchWaiting, "fetch.wait.max.ms", int(t.FetchWait.Milliseconds()), consumer)
+	if t.FetchBackoff > 0 {
+		add(adapter.Queueing, "fetch.queue.backoff.ms", int(t.FetchBackoff.Milliseconds()), consumer)
+	} else {
+		o.Add(adapter.Queueing, "queued.min.messages", "100,000 (the default)", nil)
+	}
+	add(adapter.Sessions, "session.timeout.ms", int(t.SessionTimeout.Milliseconds()), consumer)
+	add(adapter.Heartbeats, "heartbeat.interval.ms", int(t.SessionTimeout.Milliseconds()/10), consumer)
+	return o
 }
 
-func consumerConfig(config adapter.Config) configMap {
-	c := base(config.Brokers)
-	c["group.id"] = config.Group
-	if config.FromFirst || config.Way == adapter.Matched {
-		c["auto.offset.reset"] = "earliest"
-	}
-	if config.Way == adapter.Defaults {
-		return c
-	}
-	t := config.Tuning
-	c["enable.auto.offset.store"] = false
-	c["auto.commit.interval.ms"] = int(t.CommitInterval.Milliseconds())
-	c["fetch.wait.max.ms"] = int(t.FetchWait.Milliseconds())
-	c["session.timeout.ms"] = int(t.SessionTimeout.Milliseconds())
-	c["heartbeat.interval.ms"] = int(t.SessionTimeout.Milliseconds() / 10)
-	return c
+func newTarget(config adapter.Config) target {
+	t := target{producer: base(config.Brokers), consumer: base(config.Brokers)}
+	t.consumer["group.id"] = config.Group
+	options(config).Apply(&t)
+	return t
 }
 
 // Settings implements adapter.Client.
-func (Client) Settings(config adapter.Config) []adapter.Setting {
-	var settings []adapter.Setting
-	producer, consumer := producerConfig(config), consumerConfig(config)
-	for _, name := range []string{
-		"partitioner", "acks", "enable.idempotence", "linger.ms", "batch.size", "batch.num.messages",
-		"queue.buffering.max.messages", "compression.type", "delivery.timeout.ms", "go.delivery.report.fields",
-		"auto.offset.reset", "enable.auto.offset.store", "auto.commit.interval.ms", "fetch.wait.max.ms",
-		"session.timeout.ms", "heartbeat.interval.ms",
-	} {
-		for _, c := range []configMap{producer, consumer} {
-			if value, ok := c[name]; ok {
-				settings = append(settings, adapter.Setting{Name: name, Value: fmt.Sprint(value)})
-			}
-		}
-	}
-	return settings
-}
+func (Client) Settings(config adapter.Config) []adapter.Setting { return options(config).Settings() }

@@ -25,19 +25,21 @@ func (Client) Name() string { return "goka" }
 // Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
-// Settings implements adapter.Client.
-func (Client) Settings(config adapter.Config) []adapter.Setting {
-	if config.Way == adapter.Defaults {
+// options are those of sarama, where goka lets them through.
+func options(config adapter.Config) adapter.Options[sarama.Config] {
+	if config.Way == adapter.Defaults && !config.FromFirst {
 		return nil
 	}
-	return saramaclient.Client{}.Settings(config)
+	return saramaclient.Options(config)
 }
+
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting { return options(config).Settings() }
 
 // newConfig is goka's own configuration of sarama, changed as the way asks for.
 func newConfig(config adapter.Config) *sarama.Config {
 	c := goka.DefaultConfig()
-	saramaclient.Apply(c, config)
-	c.Consumer.Return.Errors = true // goka reads them.
+	options(config).Apply(c)
 	return c
 }
 
@@ -66,7 +68,7 @@ type producer struct {
 func (Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	p := &producer{acked: acked, wait: true}
 	options := []goka.EmitterOption{goka.WithEmitterLogger(quiet)}
-	if config.Way == adapter.Matched {
+	if config.Way != adapter.Defaults {
 		p.wait, p.window = false, adapter.NewWindow(config.Tuning.InHand)
 		options = append(options, goka.WithEmitterProducerBuilder(newBuilder(config)))
 	}
@@ -142,7 +144,7 @@ func (c consumer) Consume(ctx context.Context, handle func(*adapter.Record) erro
 		}
 	}
 	options := []goka.ProcessorOption{goka.WithLogger(quiet)}
-	if c.config.Way == adapter.Matched || c.config.FromFirst {
+	if c.config.Way != adapter.Defaults || c.config.FromFirst {
 		options = append(options,
 			goka.WithConsumerGroupBuilder(goka.ConsumerGroupBuilderWithConfig(newConfig(c.config))))
 	}

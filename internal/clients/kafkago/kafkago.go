@@ -51,33 +51,60 @@ func attempts(giveUp time.Duration) int { return max(1, int(giveUp/time.Second)+
 // linger is the time that a batch waits. No time at all would be the writer's default, a second.
 func linger(t adapter.Tuning) time.Duration { return max(t.Linger, time.Nanosecond) }
 
-// Settings implements adapter.Client.
-func (c Client) Settings(config adapter.Config) []adapter.Setting {
+// A target is what the options configure.
+type target struct {
+	writer *kafka.Writer
+	reader *kafka.ReaderConfig
+}
+
+func options(config adapter.Config) (o adapter.Options[target]) {
+	if config.FromFirst || config.Way != adapter.Defaults {
+		o.Add(adapter.Starting, "StartOffset", "FirstOffset (the default)", func(t *target) { t.reader.StartOffset = kafka.FirstOffset })
+	}
 	if config.Way == adapter.Defaults {
-		return nil
+		return o
 	}
 	t := config.Tuning
-	transport := "its own"
-	if t.KeepMetadata > 0 {
-		transport = "keeps the topic's metadata for " + t.KeepMetadata.String()
+	o.Add(adapter.Partitioning, "Balancer", "Murmur2Balancer", func(to *target) { to.writer.Balancer = kafka.Murmur2Balancer{} })
+	o.Add(adapter.Acknowledged, "RequiredAcks", acks(t.Acks), func(to *target) { to.writer.RequiredAcks = acks(t.Acks) })
+	o.Add(adapter.Idempotence, "idempotence", "the Writer has none", nil)
+	o.Add(adapter.Lingering, "BatchTimeout", linger(t), func(to *target) { to.writer.BatchTimeout = linger(t) })
+	o.Add(adapter.BatchSize, "BatchBytes", t.BatchBytes, func(to *target) { to.writer.BatchBytes = int64(t.BatchBytes) })
+	o.Add(adapter.BatchSize, "BatchSize", t.RecordsInBatch(), func(to *target) { to.writer.BatchSize = t.RecordsInBatch() })
+	o.Add(adapter.Compression, "Compression", "none (the default)", nil)
+	o.Add(adapter.Unfinished, "records in hand", "counted by the adapter: the Writer has no bound", nil)
+	o.Add(adapter.GivingUp, "MaxAttempts", attempts(t.GiveUp), func(to *target) { to.writer.MaxAttempts = attempts(t.GiveUp) })
+	o.AddOwn("the other producers don't wait for a record by themselves", "Async", "true, with a Completion",
+		func(to *target) { to.writer.Async = true })
+	o.Add(adapter.Committing, "CommitInterval", t.CommitInterval, func(to *target) { to.reader.CommitInterval = t.CommitInterval })
+	o.Add(adapter.AfterWork, "FetchMessage, CommitMessages", "after each record", nil)
+	o.Add(adapter.FetchWaiting, "MaxWait", t.FetchWait, func(to *target) { to.reader.MaxWait = t.FetchWait })
+	o.Add(adapter.Queueing, "QueueCapacity", t.Queue, func(to *target) { to.reader.QueueCapacity = t.Queue })
+	o.Add(adapter.Sessions, "SessionTimeout", t.SessionTimeout, func(to *target) { to.reader.SessionTimeout = t.SessionTimeout })
+	o.Add(adapter.Heartbeats, "HeartbeatInterval", t.SessionTimeout/10, func(to *target) { to.reader.HeartbeatInterval = t.SessionTimeout / 10 })
+	o.AddOwn("the other clients wait less, or do so by default", "JoinGroupBackoff", time.Second,
+		func(to *target) { to.reader.JoinGroupBackoff = time.Second })
+	o.AddOwn("the other clients do so by default", "WatchPartitionChanges", true,
+		func(to *target) { to.reader.WatchPartitionChanges = true })
+	return o
+}
+
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting { return options(config).Settings() }
+
+// newWriter makes the writer of every way but the defaults.
+func newWriter(config adapter.Config, t kafka.RoundTripper, done func([]kafka.Message, error)) *kafka.Writer {
+	w := &kafka.Writer{
+		Addr: kafka.TCP(config.Brokers...), Topic: config.Topic, Transport: t, Completion: done,
 	}
-	return []adapter.Setting{
-		{Name: "Transport", Value: transport},
-		{Name: "Balancer", Value: "Murmur2Balancer"},
-		{Name: "RequiredAcks", Value: acks(t.Acks).String()},
-		{Name: "idempotence", Value: "kafka-go's Writer has none"},
-		{Name: "BatchTimeout", Value: linger(t).String()},
-		{Name: "BatchBytes", Value: fmt.Sprint(t.BatchBytes)},
-		{Name: "BatchSize", Value: fmt.Sprint(t.RecordsInBatch())},
-		{Name: "MaxAttempts", Value: fmt.Sprint(attempts(t.GiveUp))},
-		{Name: "Async", Value: "true, with a Completion"},
-		{Name: "StartOffset", Value: "FirstOffset"},
-		{Name: "CommitInterval", Value: t.CommitInterval.String()},
-		{Name: "MaxWait", Value: t.FetchWait.String()},
-		{Name: "SessionTimeout", Value: t.SessionTimeout.String()},
-		{Name: "HeartbeatInterval", Value: (t.SessionTimeout / 10).String()},
-		{Name: "WatchPartitionChanges", Value: "true"},
-	}
+	options(config).Apply(&target{writer: w, reader: new(kafka.ReaderConfig)})
+	return w
+}
+
+func readerConfig(config adapter.Config) kafka.ReaderConfig {
+	c := kafka.ReaderConfig{Brokers: config.Brokers, Topic: config.Topic, GroupID: config.Group}
+	options(config).Apply(&target{writer: new(kafka.Writer), reader: &c})
+	return c
 }
 
 func acks(a adapter.Acks) kafka.RequiredAcks {
@@ -102,17 +129,14 @@ type producer struct {
 func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
 	p := &producer{acked: acked}
 	switch {
-	case config.Way == adapter.Matched:
-		t := config.Tuning
-		p.window = adapter.NewWindow(t.InHand)
+	case config.Way != adapter.Defaults:
+		p.window = adapter.NewWindow(config.Tuning.InHand)
 		p.transport = new(kafka.Transport)
-		p.w = &kafka.Writer{
-			Addr: kafka.TCP(config.Brokers...), Topic: config.Topic, Transport: keepMetadata(p.transport, t.KeepMetadata),
-			Balancer: kafka.Murmur2Balancer{}, RequiredAcks: acks(t.Acks),
-			BatchTimeout: linger(t), BatchBytes: int64(t.BatchBytes), BatchSize: t.RecordsInBatch(),
-			MaxAttempts: attempts(t.GiveUp),
-			Async:       true, Completion: p.complete,
+		var transport kafka.RoundTripper = p.transport
+		if config.Way == adapter.Tuned {
+			transport = &keptMetadata{RoundTripper: transport}
 		}
+		p.w = newWriter(config, transport, p.complete)
 	case c.NewWriter:
 		p.w = kafka.NewWriter(kafka.WriterConfig{Brokers: config.Brokers, Topic: config.Topic})
 	default:
@@ -126,15 +150,7 @@ func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, e
 // their leaders are, the transport below finds out for itself.
 type keptMetadata struct {
 	kafka.RoundTripper
-	long time.Duration
 	kept atomic.Pointer[metadata.Response]
-}
-
-func keepMetadata(t kafka.RoundTripper, long time.Duration) kafka.RoundTripper {
-	if long == 0 {
-		return t
-	}
-	return &keptMetadata{RoundTripper: t, long: long}
 }
 
 // RoundTrip implements kafka.RoundTripper. A writer asks only for its own topic.
@@ -150,7 +166,7 @@ func (k *keptMetadata) RoundTrip(
 	response, err := k.RoundTripper.RoundTrip(ctx, addr, request)
 	if m, ok := response.(*metadata.Response); ok && err == nil && len(m.Topics) == 1 && m.Topics[0].ErrorCode == 0 {
 		k.kept.Store(m)
-		time.AfterFunc(k.long, func() { k.kept.Store(nil) })
+		time.AfterFunc(time.Second, func() { k.kept.Store(nil) })
 	}
 	return response, err
 }
@@ -241,31 +257,22 @@ type consumer struct {
 }
 
 // NewConsumer implements adapter.Client.
-func (c Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
-	reader := kafka.ReaderConfig{Brokers: config.Brokers, Topic: config.Topic, GroupID: config.Group}
-	if config.FromFirst {
-		reader.StartOffset = kafka.FirstOffset
-	}
-	if config.Way == adapter.Matched {
-		t := config.Tuning
-		reader.CommitInterval = t.CommitInterval
-		reader.MaxWait = t.FetchWait
-		reader.SessionTimeout, reader.HeartbeatInterval = t.SessionTimeout, t.SessionTimeout/10
-		reader.JoinGroupBackoff = time.Second
-		reader.WatchPartitionChanges = true
-	}
-	return &consumer{r: kafka.NewReader(reader), config: config}, nil
+func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
+	return &consumer{r: kafka.NewReader(readerConfig(config)), config: config}, nil
 }
 
 func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) error) (err error) {
-	next := c.r.ReadMessage // It commits a record, and then returns it.
-	if c.config.Way == adapter.Matched {
-		next = c.r.FetchMessage
-	}
-	notes := notes{r: c.r, handled: make(map[int]kafka.Message)}
-	if c.config.Way == adapter.Matched {
+	next := c.r.FetchMessage
+	commit := func(m kafka.Message) error { return c.commit(ctx, m) }
+	switch c.config.Way {
+	case adapter.Defaults:
+		next = c.r.ReadMessage // It commits a record, and then returns it.
+		commit = func(kafka.Message) error { return nil }
+	case adapter.Tuned:
+		notes := notes{r: c.r, handled: make(map[int]kafka.Message)}
 		stop := notes.start(c.config.Tuning.CommitInterval / 10)
 		defer func() { err = errors.Join(err, stop()) }()
+		commit = notes.add
 	}
 	var record adapter.Record
 	for {
@@ -284,10 +291,22 @@ func (c *consumer) Consume(ctx context.Context, handle func(*adapter.Record) err
 		if err := handle(&record); err != nil {
 			return err
 		}
-		if c.config.Way == adapter.Matched {
-			notes.add(m)
+		if err := commit(m); err != nil {
+			return fmt.Errorf("committing: %w", err)
 		}
 	}
+}
+
+// commit hands a record over to be committed with the next ones. At the end of ctx it is
+// still taken, unless the reader has nobody left who would.
+func (c *consumer) commit(ctx context.Context, m kafka.Message) error {
+	err := c.r.CommitMessages(ctx, m)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return c.r.CommitMessages(late, m)
 }
 
 // notes are the last records of each partition that were handled. The reader is
@@ -299,10 +318,11 @@ type notes struct {
 	handled map[int]kafka.Message
 }
 
-func (n *notes) add(m kafka.Message) {
+func (n *notes) add(m kafka.Message) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.handled[m.Partition] = m
+	return nil
 }
 
 // tell tells the reader. With a commit interval it only notes the offsets, and waits for nobody.

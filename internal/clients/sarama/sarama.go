@@ -30,80 +30,70 @@ func (c Client) Name() string {
 // Available implements adapter.Client.
 func (Client) Available() error { return nil }
 
-// Settings implements adapter.Client.
-func (Client) Settings(config adapter.Config) []adapter.Setting {
-	if config.Way == adapter.Defaults {
-		return []adapter.Setting{{Name: "Producer.Return.Successes", Value: "true"}}
-	}
-	t := config.Tuning
-	c := NewConfig(config)
-	return []adapter.Setting{
-		{Name: "Producer.Return.Successes", Value: "true"},
-		{Name: "Producer.Partitioner", Value: "NewMurmur2Partitioner"},
-		{Name: "Producer.RequiredAcks", Value: fmt.Sprint(c.Producer.RequiredAcks)},
-		{Name: "Producer.Idempotent", Value: fmt.Sprint(c.Producer.Idempotent)},
-		{Name: "Net.MaxOpenRequests", Value: fmt.Sprint(c.Net.MaxOpenRequests)},
-		{Name: "Producer.Flush.Frequency", Value: c.Producer.Flush.Frequency.String()},
-		{Name: "Producer.Flush.Bytes", Value: fmt.Sprint(c.Producer.Flush.Bytes)},
-		{Name: "Producer.MaxMessageBytes", Value: fmt.Sprint(c.Producer.MaxMessageBytes)},
-		{Name: "Producer.Retry.Max", Value: fmt.Sprint(c.Producer.Retry.Max)},
-		{Name: "Consumer.Offsets.Initial", Value: "OffsetOldest"},
-		{Name: "Consumer.Offsets.AutoCommit.Interval", Value: t.CommitInterval.String()},
-		{Name: "Consumer.MaxWaitTime", Value: t.FetchWait.String()},
-		{Name: "Consumer.Group.Session.Timeout", Value: t.SessionTimeout.String()},
-		{Name: "Consumer.Group.Heartbeat.Interval", Value: (t.SessionTimeout / 10).String()},
-	}
-}
-
-// NewConfig returns sarama's configuration for a way. goka's adapter uses it too.
-func NewConfig(config adapter.Config) *sarama.Config {
-	c := sarama.NewConfig()
-	Apply(c, config)
-	return c
-}
-
-// Apply changes a configuration of sarama as a way asks for.
-func Apply(c *sarama.Config, config adapter.Config) {
-	c.Producer.Return.Successes = true // Without it nobody learns that a record is written.
-	if config.FromFirst || config.Way == adapter.Matched {
-		c.Consumer.Offsets.Initial = sarama.OffsetOldest
+// Options are what is set of sarama's configuration. goka's adapter uses them too.
+func Options(config adapter.Config) (o adapter.Options[sarama.Config]) {
+	o.AddOwn("without it nobody learns that a record is written, as the others tell by default",
+		"Producer.Return.Successes", true, func(c *sarama.Config) { c.Producer.Return.Successes = true })
+	if config.FromFirst || config.Way != adapter.Defaults {
+		o.Add(adapter.Starting, "Consumer.Offsets.Initial", "OffsetOldest",
+			func(c *sarama.Config) { c.Consumer.Offsets.Initial = sarama.OffsetOldest })
 	}
 	if config.Way == adapter.Defaults {
-		return
+		return o
 	}
 	t := config.Tuning
-	c.Producer.Partitioner = sarama.NewMurmur2Partitioner
-	c.Producer.Compression = sarama.CompressionNone
-	switch t.Acks {
-	case adapter.All:
-		c.Producer.RequiredAcks = sarama.WaitForAll
-	case adapter.Leader:
-		c.Producer.RequiredAcks = sarama.WaitForLocal
-	case adapter.None:
-		c.Producer.RequiredAcks = sarama.NoResponse
-	}
-	if t.Idempotent && t.Acks == adapter.All {
-		c.Producer.Idempotent = true
-		c.Version = sarama.V2_1_0_0 // sarama asks for one that has it.
-	}
-	// More requests at once can turn the order of records around when one fails.
-	c.Net.MaxOpenRequests = 1
-	c.Producer.Flush.Frequency, c.Producer.Flush.Bytes = t.Linger, t.BatchBytes
+	acks := map[adapter.Acks]sarama.RequiredAcks{
+		adapter.All: sarama.WaitForAll, adapter.Leader: sarama.WaitForLocal, adapter.None: sarama.NoResponse,
+	}[t.Acks]
+	idempotent := t.Idempotent && t.Acks == adapter.All
+	flushBytes := t.BatchBytes
 	if t.Linger == 0 {
-		c.Producer.Flush.Bytes = 0 // Without a time, sarama would wait for the bytes for ever.
+		flushBytes = 0 // Without a time, sarama would wait for the bytes for ever.
 	}
-	c.Producer.MaxMessageBytes = t.BatchBytes
-	c.Producer.Retry.Max = max(3, int(t.GiveUp/(250*time.Millisecond)))
-	c.Producer.Retry.Backoff = 250 * time.Millisecond
-	c.Consumer.Offsets.AutoCommit.Interval = t.CommitInterval
-	c.Consumer.MaxWaitTime = t.FetchWait
-	c.Consumer.Group.Session.Timeout = t.SessionTimeout
-	c.Consumer.Group.Heartbeat.Interval = t.SessionTimeout / 10
-	c.Consumer.Return.Errors = true
+	retries := max(3, int(t.GiveUp/(250*time.Millisecond)))
+	o.Add(adapter.Partitioning, "Producer.Partitioner", "NewMurmur2Partitioner",
+		func(c *sarama.Config) { c.Producer.Partitioner = sarama.NewMurmur2Partitioner })
+	o.Add(adapter.Compression, "Producer.Compression", "CompressionNone",
+		func(c *sarama.Config) { c.Producer.Compression = sarama.CompressionNone })
+	o.Add(adapter.Acknowledged, "Producer.RequiredAcks", acks, func(c *sarama.Config) { c.Producer.RequiredAcks = acks })
+	o.Add(adapter.Idempotence, "Producer.Idempotent", idempotent, func(c *sarama.Config) { c.Producer.Idempotent = idempotent })
+	o.AddOwn("its idempotent producer asks for it, and without it a failed request can change the order of records",
+		"Net.MaxOpenRequests", 1, func(c *sarama.Config) { c.Net.MaxOpenRequests = 1 })
+	o.Add(adapter.Lingering, "Producer.Flush.Frequency", t.Linger, func(c *sarama.Config) { c.Producer.Flush.Frequency = t.Linger })
+	o.Add(adapter.BatchSize, "Producer.Flush.Bytes", flushBytes, func(c *sarama.Config) { c.Producer.Flush.Bytes = flushBytes })
+	o.Add(adapter.BatchSize, "Producer.MaxMessageBytes", t.BatchBytes,
+		func(c *sarama.Config) { c.Producer.MaxMessageBytes = t.BatchBytes })
+	o.Add(adapter.Unfinished, "records in hand", "counted by the adapter: the producer has no bound", nil)
+	o.Add(adapter.GivingUp, "Producer.Retry.Max", retries, func(c *sarama.Config) { c.Producer.Retry.Max = retries })
+	o.Add(adapter.GivingUp, "Producer.Retry.Backoff", 250*time.Millisecond,
+		func(c *sarama.Config) { c.Producer.Retry.Backoff = 250 * time.Millisecond })
+	o.Add(adapter.Committing, "Consumer.Offsets.AutoCommit.Interval", t.CommitInterval,
+		func(c *sarama.Config) { c.Consumer.Offsets.AutoCommit.Interval = t.CommitInterval })
+	o.Add(adapter.AfterWork, "MarkMessage", "after each record", nil)
+	o.Add(adapter.FetchWaiting, "Consumer.MaxWaitTime", t.FetchWait, func(c *sarama.Config) { c.Consumer.MaxWaitTime = t.FetchWait })
+	o.Add(adapter.Queueing, "ChannelBufferSize", t.Queue, func(c *sarama.Config) { c.ChannelBufferSize = t.Queue })
+	o.Add(adapter.Sessions, "Consumer.Group.Session.Timeout", t.SessionTimeout,
+		func(c *sarama.Config) { c.Consumer.Group.Session.Timeout = t.SessionTimeout })
+	o.Add(adapter.Heartbeats, "Consumer.Group.Heartbeat.Interval", t.SessionTimeout/10,
+		func(c *sarama.Config) { c.Consumer.Group.Heartbeat.Interval = t.SessionTimeout / 10 })
+	o.AddOwn("the others report a consumer's errors by default", "Consumer.Return.Errors", true,
+		func(c *sarama.Config) { c.Consumer.Return.Errors = true })
+	return o
+}
+
+// Settings implements adapter.Client.
+func (Client) Settings(config adapter.Config) []adapter.Setting { return Options(config).Settings() }
+
+func newConfig(config adapter.Config) *sarama.Config {
+	c := sarama.NewConfig()
+	Options(config).Apply(c)
+	return c
 }
 
 type producer struct {
 	p       sarama.AsyncProducer
+	reuse   bool      // messages, from the pool
+	pool    sync.Pool // of *sarama.ProducerMessage
 	topic   string
 	window  *adapter.Window
 	drained sync.WaitGroup
@@ -115,7 +105,7 @@ func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, e
 	if c.Sync {
 		return newSyncProducer(config, acked)
 	}
-	p, err := sarama.NewAsyncProducer(config.Brokers, NewConfig(config))
+	p, err := sarama.NewAsyncProducer(config.Brokers, newConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("starting the producer: %w", err)
 	}
@@ -123,12 +113,17 @@ func (c Client) NewProducer(config adapter.Config, acked func(*adapter.Record, e
 	if config.Way == adapter.Defaults {
 		inHand = 1 << 20 // sarama bounds them by itself: this only counts them.
 	}
-	out := &producer{p: p, topic: config.Topic, window: adapter.NewWindow(inHand)}
+	out := &producer{
+		p: p, topic: config.Topic, window: adapter.NewWindow(inHand), reuse: config.Way == adapter.Tuned,
+	}
 	// Both channels are read, or Input would block in the end.
 	out.drained.Go(func() {
 		for m := range p.Successes() {
 			r := m.Metadata.(*adapter.Record)
 			r.Partition, r.Offset = m.Partition, m.Offset
+			if out.reuse {
+				out.pool.Put(m)
+			}
 			acked(r, nil)
 			out.window.Leave(1)
 		}
@@ -146,7 +141,11 @@ func (p *producer) Produce(ctx context.Context, r *adapter.Record) error {
 	if err := p.window.Enter(ctx, 1); err != nil {
 		return err
 	}
-	m := &sarama.ProducerMessage{Topic: p.topic, Value: sarama.ByteEncoder(r.Value), Metadata: r}
+	m, again := p.pool.Get().(*sarama.ProducerMessage)
+	if !again {
+		m = new(sarama.ProducerMessage)
+	}
+	m.Topic, m.Key, m.Value, m.Metadata = p.topic, nil, sarama.ByteEncoder(r.Value), r
 	if r.Key != nil {
 		m.Key = sarama.ByteEncoder(r.Key)
 	}
@@ -175,7 +174,7 @@ type consumer struct {
 
 // NewConsumer implements adapter.Client.
 func (Client) NewConsumer(config adapter.Config) (adapter.Consumer, error) {
-	g, err := sarama.NewConsumerGroup(config.Brokers, config.Group, NewConfig(config))
+	g, err := sarama.NewConsumerGroup(config.Brokers, config.Group, newConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("making a member of the group: %w", err)
 	}

@@ -18,7 +18,7 @@ type syncProducer struct {
 }
 
 func newSyncProducer(config adapter.Config, acked func(*adapter.Record, error)) (adapter.Producer, error) {
-	p, err := sarama.NewSyncProducer(config.Brokers, NewConfig(config))
+	p, err := sarama.NewSyncProducer(config.Brokers, newConfig(config))
 	if err != nil {
 		return nil, fmt.Errorf("starting the producer: %w", err)
 	}

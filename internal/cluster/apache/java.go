@@ -72,7 +72,7 @@ func Unavailable() string {
 }
 
 // Tool returns one of Kafka's own command line tools, by the name of its script or as
-// "EndToEndLatency", ready to run against any cluster. What it logs, from warnings
+// "EndToEndLatency", or a program in one file of Java source, ready to run against any cluster. What it logs, from warnings
 // upwards, goes to its standard error, as with the script. When it can't be run, the
 // command says why when it is started.
 func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
@@ -182,6 +182,9 @@ func (i installation) command(ctx context.Context, flags []string, class string,
 
 func (i installation) tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 	t, ok := tools[name]
+	if strings.HasSuffix(name, ".java") {
+		t, ok = tool{name, measuringJVM, "-Xmx256M"}, true
+	}
 	if !ok {
 		return &exec.Cmd{Err: fmt.Errorf("there is no tool %q", name)}
 	}

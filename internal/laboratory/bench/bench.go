@@ -10,7 +10,9 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,7 +27,7 @@ import (
 
 // Options are the flags.
 type Options struct {
-	Write, Tables, Quick, Embedded, Base bool
+	Write, Tables, Quick, Embedded, Base, Fresh bool
 
 	Kinds   []load.Kind
 	Names   []string // of the clients
@@ -34,24 +36,28 @@ type Options struct {
 	Pace    Pace
 }
 
+// allKinds are what -tasks may name.
+var allKinds = []load.Kind{load.Produce, load.Consume, load.Latency}
+
 func parse(args []string) (o Options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.BoolVar(&o.Write, "write", false, "keep what is measured, and put tables and charts into "+chapter.Path)
+	f.BoolVar(&o.Write, "write", false, "keep what is measured, and put tables and charts into "+page.Path)
 	f.BoolVar(&o.Tables, "tables", false, "make tables and charts again from what was kept, and measure nothing")
 	f.BoolVar(&o.Quick, "quick", false, "one short round on the embedded cluster (or on -brokers), within a minute")
 	f.BoolVar(&o.Embedded, "embedded", false, "use the embedded cluster even where Apache Kafka could be started")
 	f.BoolVar(&o.Base, "base", false, "measure only 100 B from one goroutine, with three partitions")
+	f.BoolVar(&o.Fresh, "fresh", false, "forget what a run that was interrupted has measured")
 	names := f.String("clients", "", "measure only these clients, separated by commas")
 	brokers := f.String("brokers", "", "measure on these brokers, separated by commas")
 	kinds := f.String("tasks", "produce,consume,latency", "measure only these")
 	f.StringVar(&o.Profile, "profile", "", "profile each client once, into this folder, instead of measuring")
-	f.IntVar(&o.Pace.Rounds, "rounds", 0, "how many rounds (0: 5, or 1 with -quick)")
-	f.DurationVar(&o.Pace.For, "time", 0, "how long each process measures (0: 500ms, or 300ms with -quick)")
+	f.IntVar(&o.Pace.Rounds, "rounds", 0, "how many rounds (0: 7, or 1 with -quick)")
+	f.DurationVar(&o.Pace.For, "time", 0, "how long each process measures (0: 2s, or 300ms with -quick)")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	for kind := range strings.SplitSeq(*kinds, ",") {
-		if !slices.Contains([]load.Kind{load.Produce, load.Consume, load.Latency}, load.Kind(kind)) {
+		if !slices.Contains(allKinds, load.Kind(kind)) {
 			return o, fmt.Errorf("there is no task %q; they are produce, consume and latency", kind)
 		}
 		o.Kinds = append(o.Kinds, load.Kind(kind))
@@ -73,7 +79,7 @@ func parse(args []string) (o Options, err error) {
 }
 
 func (o *Options) setPace() {
-	rounds, long := 5, 500*time.Millisecond
+	rounds, long := 7, 2*time.Second
 	if o.Quick {
 		rounds, long, o.Embedded = 1, 300*time.Millisecond, true
 	}
@@ -83,7 +89,7 @@ func (o *Options) setPace() {
 	if o.Pace.For <= 0 {
 		o.Pace.For = long
 	}
-	o.Pace.Warm = o.Pace.For / 2
+	o.Pace.Warm = o.Pace.For / 4
 }
 
 // chosen returns the names of clients that are asked for, and that this binary has.
@@ -114,23 +120,20 @@ func Command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var kept Results
-	err = resultsFile.Load(root, &kept)
 	if o.Tables {
+		var kept Results
+		err := resultsFile.Load(root, &kept)
 		return errors.Join(err, kept.write(root))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	b, err := open(ctx, o.Brokers, o.Embedded, os.Stderr)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "on %s. %s\n", b.name, b.worth)
+	fmt.Fprintf(os.Stderr, "on %s\n", b.name)
 	if o.Profile != "" {
-		err = o.profile(ctx, b, root, kept)
+		err = o.profile(ctx, b)
 	} else {
-		err = o.measureAndReport(ctx, b, root, kept)
+		err = o.measureAndReport(ctx, b, root)
 	}
 	if ctx.Err() != nil {
 		err = nil // After Ctrl-C only what is left behind is an error.
@@ -138,62 +141,84 @@ func Command(ctx context.Context, args []string) error {
 	return errors.Join(err, b.close())
 }
 
-// profile profiles the clients, and keeps where their time goes beside what was measured.
-func (o Options) profile(ctx context.Context, b *brokers, root string, kept Results) error {
-	shares, err := profileAll(ctx, b, o.Names, o.Profile)
+// profile profiles the processor time of each client once, writing and receiving.
+func (o Options) profile(ctx context.Context, b *brokers) error {
+	if err := os.MkdirAll(o.Profile, 0o755); err != nil {
+		return fmt.Errorf("making the folder of the profiles: %w", err)
+	}
+	from, err := b.fill(ctx, base)
 	if err != nil {
 		return err
 	}
-	fmt.Print(Results{Shares: shares}.SharesTable())
-	if !o.Write {
-		return nil
+	for _, name := range o.Names {
+		for _, kind := range []load.Kind{load.Produce, load.Consume} {
+			path := filepath.Join(o.Profile, name+"-"+string(kind)+".pprof")
+			fmt.Printf("go tool pprof -top %s\n", path)
+			one := Case{Kind: kind, Point: base, Client: name, Way: asShipped, profile: path}
+			if _, err := b.measure(ctx, one, o.Pace, from); err != nil {
+				return err
+			}
+		}
 	}
-	if kept.Cases == nil {
-		return errors.New("nothing was measured yet that the profiles could be kept with: " + resultsFile.Command)
-	}
-	kept.Shares = shares
-	return errors.Join(resultsFile.Save(root, kept), kept.write(root))
+	return nil
 }
 
-func (o Options) measureAndReport(ctx context.Context, b *brokers, root string, kept Results) error {
+func (o Options) measureAndReport(ctx context.Context, b *brokers, root string) error {
+	var before Results
 	keep := func(Results) error { return nil }
 	if o.Write {
-		keep = func(r Results) error { return resultsFile.Save(root, r) }
+		keep = func(r Results) error { return unfinishedFile.Save(root, r) }
+		err := unfinishedFile.Load(root, &before)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	r, err := o.measure(ctx, b, kept.Shares, keep)
+	if o.Fresh {
+		before = Results{}
+	}
+	r, err := o.measure(ctx, b, before, keep)
+	if err != nil && o.Write {
+		fmt.Fprintln(os.Stderr, "\nWhat was measured is kept: the same command goes on with it.")
+	}
 	if err != nil {
 		return err
 	}
 	if o.Write {
-		return r.write(root)
+		err := errors.Join(resultsFile.Save(root, r), r.write(root))
+		return errors.Join(err, os.Remove(filepath.Join(root, unfinishedFile.Path)))
 	}
-	text, err := r.render("tables")
-	fmt.Println(text)
-	return err
+	parts := r.parts()
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		fmt.Printf("%s\n\n%s\n", name, parts[name])
+	}
+	return nil
 }
 
-// measure runs all rounds, and has what was measured so far kept after each.
-func (o Options) measure(
-	ctx context.Context, b *brokers, shares map[string]Shares, keep func(Results) error,
-) (Results, error) {
+// measure runs all rounds, but for what an earlier run of the same has measured, and has what was
+// measured so far kept after each process.
+func (o Options) measure(ctx context.Context, b *brokers, before Results, keep func(Results) error) (Results, error) {
 	java := apache.Unavailable() == ""
 	if !java {
 		fmt.Fprintln(os.Stderr, "without Java's tools:", apache.Unavailable())
 	}
 	r := Results{
 		Date: kit.Today(), Machine: kit.Machine(), Go: runtime.Version(), Java: kit.JavaVersion(),
-		Cluster: b.name, Worth: b.worth, Milliseconds: int(o.Pace.For.Milliseconds()),
-		Versions: versions(), Settings: settings(o.Names), Shares: shares, Cases: o.plan(java),
+		Cluster: b.name, Milliseconds: int(o.Pace.For.Milliseconds()), Rounds: o.Pace.Rounds,
+		Versions: versions(), Settings: settings(o.Names), Cases: o.plan(java),
 	}
+	r.goOn(before)
 	sources, err := b.fillAll(ctx, r.Cases)
 	if err != nil {
 		return r, err
 	}
-	p := newProgress(o.Pace.Rounds * len(r.Cases))
+	begin, earlier := time.Now(), r.Seconds
+	p := newProgress(o.Pace.Rounds, len(r.Cases))
 	for round := range o.Pace.Rounds {
 		for _, i := range order(r.Cases, round) {
 			one := &r.Cases[i]
-			p.next(round, o.Pace.Rounds, one)
+			if p.next(round, one); len(one.Rounds) > round {
+				continue
+			}
 			m, err := b.measure(ctx, *one, o.Pace, sources[one.Point])
 			for again := 0; err != nil && ctx.Err() == nil && again < 3; again++ {
 				fmt.Fprintf(os.Stderr, "\nonce again, since %v\n", err)
@@ -203,13 +228,13 @@ func (o Options) measure(
 				return r, fmt.Errorf("%v: %w", *one, err)
 			}
 			one.Rounds = append(one.Rounds, m)
-		}
-		r.Rounds = round + 1
-		if err := keep(r); err != nil {
-			return r, err
+			r.Seconds = earlier + time.Since(begin).Seconds()
+			if err := keep(r); err != nil {
+				return r, err
+			}
 		}
 	}
-	p.done()
+	fmt.Fprintln(os.Stderr, "\nmeasured in "+r.took())
 	return r, nil
 }
 
@@ -230,25 +255,36 @@ func order(cases []Case, round int) []int {
 	return out
 }
 
-// A progress prints one line that is written over again and again.
+// A progress says how far it is: in one line that is written over again and again on a terminal,
+// and in a line for each round elsewhere.
 type progress struct {
-	begin   time.Time
-	all, at int
+	begin            time.Time
+	rounds, each, at int
+	round            int // that was said
+	terminal         bool
 }
 
-func newProgress(all int) *progress { return &progress{begin: time.Now(), all: all} }
+func newProgress(rounds, each int) *progress {
+	info, err := os.Stderr.Stat()
+	return &progress{
+		begin: time.Now(), rounds: rounds, each: each, round: -1,
+		terminal: err == nil && info.Mode()&os.ModeCharDevice != 0,
+	}
+}
 
-func (p *progress) next(round, rounds int, one *Case) {
+func (p *progress) next(round int, one *Case) {
 	left := "?"
 	if p.at > 5 {
 		each := time.Since(p.begin) / time.Duration(p.at)
-		left = (each * time.Duration(p.all-p.at)).Round(time.Second).String()
+		left = (each * time.Duration(p.rounds*p.each-p.at)).Round(time.Second).String()
 	}
 	p.at++
-	fmt.Fprintf(os.Stderr, "\r\x1b[Kround %d of %d, %d of %d, %s left: %v",
-		round+1, rounds, p.at, p.all, left, one)
-}
-
-func (p *progress) done() {
-	fmt.Fprintf(os.Stderr, "\r\x1b[Kmeasured in %v\n", time.Since(p.begin).Round(time.Second))
+	switch {
+	case p.terminal:
+		fmt.Fprintf(os.Stderr, "\r\x1b[Kround %d of %d, %d of %d, %s left: %v",
+			round+1, p.rounds, p.at, p.rounds*p.each, left, one)
+	case round != p.round:
+		fmt.Fprintf(os.Stderr, "round %d of %d, %s left\n", round+1, p.rounds, left)
+		p.round = round
+	}
 }

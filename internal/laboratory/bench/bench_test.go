@@ -3,7 +3,11 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/clients/adapter"
 	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/laboratory/load"
@@ -22,17 +27,20 @@ const toMakeAgain = "go run ./04-comparison/bench -tables makes it again"
 
 func TestMain(m *testing.M) { kit.RunTests(m) }
 
-// The tables and charts in the README are those that the kept results make.
-func TestREADME(t *testing.T) {
+// The tables and charts in the page are those that the kept results make, and the page shows each.
+func TestPage(t *testing.T) {
 	t.Parallel()
 	root := testkit.Root(t)
 	var r Results
 	if err := resultsFile.Load(root, &r); err != nil {
 		t.Fatal(err)
 	}
-	parts, err := r.parts()
-	if err := errors.Join(err, chapter.Check(root, parts)); err != nil {
+	if err := page.Check(root, r.parts()); err != nil {
 		t.Errorf("%v; %s", err, toMakeAgain)
+	}
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(page.Path)))
+	if err != nil {
+		t.Fatal(err)
 	}
 	drawn, err := r.charts()
 	if err != nil {
@@ -40,24 +48,45 @@ func TestREADME(t *testing.T) {
 	}
 	for name, want := range drawn {
 		testkit.CheckChart(t, filepath.Join(root, "04-comparison", "bench", name), want, toMakeAgain)
-		if !strings.Contains(parts["bench"], "(bench/"+name+")") {
-			t.Errorf("the chapter doesn't show %s", name)
+		if !strings.Contains(string(text), "(bench/"+name+")") {
+			t.Errorf("the page doesn't show %s", name)
 		}
 	}
-	for _, c := range clients.Names() {
-		for _, kind := range []load.Kind{load.Produce, load.Consume, load.Latency} {
-			for _, way := range []string{asMatched, asDefaults} {
-				if one := r.find(kind, base, c, way); one == nil || len(one.Rounds) < 5 {
-					t.Errorf("%s, %s, %s has fewer than five rounds", kind, c, way)
-				}
+	for _, one := range (Options{Names: clients.Names(), Kinds: allKinds}).plan(true) {
+		kept := r.find(one.Kind, one.Point, one.Client, one.Way)
+		if kept == nil || len(kept.Rounds) != r.Rounds {
+			t.Errorf("%v wasn't measured in each of the %d rounds", one, r.Rounds)
+		}
+	}
+	if err := adapter.Uneven(r.Settings); err != nil {
+		t.Errorf("the settings that are published aren't even: %v", err)
+	}
+	if now := settings(clients.Names()); clients.Missing() == nil && !reflect.DeepEqual(now, r.Settings) {
+		t.Errorf("the adapters set something else than is published (it was measured with that): measure again with %s", resultsFile.Command)
+	}
+}
+
+// The flow that is measured has the settings of the program, which is for itself.
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	root := testkit.Root(t)
+	program, err := os.ReadFile(filepath.Join(root, "03-together", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow, err := os.ReadFile(filepath.Join(root, "internal", "laboratory", "load", "flow.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spaces := regexp.MustCompile(`\s+`)
+	for _, setting := range []string{
+		"RequiredAcks: kafka.RequireAll", "BatchTimeout: time.Microsecond,", "MaxAttempts: 1,", "Balancer: kafka.Murmur2Balancer{}",
+		"SessionTimeout: 10 * time.Second", "HeartbeatInterval: time.Second", "MaxWait: 500 * time.Millisecond",
+	} {
+		for _, text := range [][]byte{program, flow} {
+			if !strings.Contains(spaces.ReplaceAllString(string(text), " "), setting) {
+				t.Errorf("03-together and the flow that is measured don't both have %q", setting)
 			}
-		}
-		said := strings.Count(parts["bench"], "\n- **"+c+"**")
-		if want := 3; said != want { // what it is, what is set, where its time goes
-			t.Errorf("%s has %d sentences, want %d", c, said, want)
-		}
-		if len(r.Shares[c+", produce"]) == 0 {
-			t.Errorf("%s has no profile", c)
 		}
 	}
 }
@@ -115,12 +144,12 @@ func testBrokers(t *testing.T) *brokers {
 func TestTinyRun(t *testing.T) {
 	t.Parallel()
 	b := testBrokers(t)
-	o := Options{Base: true, Kinds: []load.Kind{load.Produce, load.Consume, load.Latency}, Pace: Pace{Rounds: 1, Warm: 20 * time.Millisecond, For: 50 * time.Millisecond}}
+	o := Options{Base: true, Kinds: allKinds, Pace: Pace{Rounds: 1, Warm: 20 * time.Millisecond, For: 50 * time.Millisecond}}
 	for _, c := range clients.Available() {
 		o.Names = append(o.Names, c.Name())
 	}
 	keep := func(Results) error { return nil }
-	r, err := o.measure(t.Context(), b, nil, keep)
+	r, err := o.measure(t.Context(), b, Results{}, keep)
 	if err := errors.Join(err, b.close()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +162,14 @@ func TestTinyRun(t *testing.T) {
 		if m.Records < 1 || m.Rate <= 0 {
 			t.Errorf("%v: %+v", one, m)
 		}
-		if one.Client != javaName && one.Client != limitName && m.Allocations <= 0 {
+		if one.Client != javaName && m.Allocations <= 0 {
 			t.Errorf("%v allocates nothing: %+v", one, m)
 		}
 		if one.Kind == load.Latency && (m.P50 <= 0 || m.P99 < m.P50) {
 			t.Errorf("%v: p50 %v, p99 %v", one, m.P50, m.P99)
 		}
 	}
-	text, err := r.render("tables")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := fmt.Sprint(r.parts())
 	if !strings.Contains(text, "franz-go") || strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
 		t.Errorf("the tables are\n%s", text)
 	}
@@ -164,7 +190,7 @@ func TestInterrupted(t *testing.T) {
 			Names: []string{"franz-go"}, Base: true, Kinds: []load.Kind{load.Consume, load.Produce},
 			Pace: Pace{Rounds: 100, Warm: time.Second, For: time.Minute},
 		}
-		_, err := o.measure(ctx, b, nil, func(Results) error { return nil })
+		_, err := o.measure(ctx, b, Results{}, func(Results) error { return nil })
 		ended <- err
 	}()
 	for len(topicsLeft(t, b.addrs)) < 2 { // one to receive from, and one that is written to
@@ -196,16 +222,17 @@ func TestJavaOutput(t *testing.T) {
 	}{
 		{load.Produce, "99 records sent, 98.5 records/sec (1 MB/sec)\n250 records sent, 30.4 records/sec (2.89 MB/sec)\n125 steady state records sent, 26.5 records/sec (2 MB/sec)\n",
 			load.Measure{Records: 125, Rate: 26.5}},
-		{load.Consume, "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n" +
-			"2026-11-23 16:00:00:000, 2026-11-23 16:00:01:000, 9.5, 9.5, 100, 80.0, 200, 800, 11.9, 125.0\n", load.Measure{Records: 100, Rate: 125}},
-		{load.Latency, "Avg latency: 2.1 ms\nPercentiles: 50th = 2, 99th = 7, 99.9th = 9\n", load.Measure{Records: 100, P50: 2, P99: 7}},
+		{load.Consume, "time, threadId, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec\n" +
+			"2026-11-23 16:00:00:500, 0, 1, 1.0, 1000, 9.5\n2026-11-23 16:00:01:000, 0, 2, 2.0, 51000, 9.5\n" +
+			"2026-11-23 16:00:02:000, 0, 2, 2.0, 91000, 9.5\n", load.Measure{Records: 40_000, Rate: 40_000}},
+		{load.Latency, "400.0 records/s, 50th 2.250 ms, 99th 7.100 ms\n", load.Measure{Records: 50_000, Rate: 400, P50: 2.25, P99: 7.1}},
 	} {
 		var got load.Measure
-		if err := (javaRun{kind: test.kind, records: 100}).read(&got, test.text); err != nil || got != test.want {
+		if err := (javaRun{kind: test.kind, records: 50_000}).read(&got, test.text); err != nil || got != test.want {
 			t.Errorf("%s: %+v, %v, want %+v", test.kind, got, err, test.want)
 		}
 		got = load.Measure{}
-		if err := (javaRun{kind: test.kind, records: 100}).read(&got, "nothing\n"); err == nil {
+		if err := (javaRun{kind: test.kind, records: 50_000}).read(&got, "nothing\n"); err == nil {
 			t.Errorf("%s: no figures, and no error", test.kind)
 		}
 	}
@@ -224,21 +251,35 @@ func TestRatio(t *testing.T) {
 	}
 }
 
-// A profile's listing is summed up by what its functions do.
-func TestSumUp(t *testing.T) {
+// The sign test is the exact one.
+func TestChance(t *testing.T) {
 	t.Parallel()
-	shares, err := sumUp("Type: cpu\n      flat  flat%   sum%        cum   cum%\n" +
-		"    500ms 50.00% 50.00%      500ms 50.00%  internal/runtime/syscall/linux.Syscall6\n" +
-		"    300ms 30.00% 80.00%      800ms 80.00%  github.com/segmentio/kafka-go.(*Writer).WriteMessages\n" +
-		"    200ms 20.00%   100%      200ms 20.00%  runtime.mallocgc\n")
-	if err != nil {
-		t.Fatal(err)
+	for _, test := range []struct {
+		ahead, of int
+		want      float64
+	}{{7, 7, 2.0 / 128}, {6, 7, 16.0 / 128}, {0, 7, 2.0 / 128}, {5, 5, 2.0 / 32}, {2, 4, 1}, {0, 0, 1}} {
+		if got := chance(wins(test.ahead, test.of)); got != test.want {
+			t.Errorf("%d of %d: %v, want %v", test.ahead, test.of, got, test.want)
+		}
 	}
-	if shares[inSystem] != 50 || shares[inClient] != 30 || shares[inMemory] != 20 {
-		t.Errorf("the shares are %v", shares)
+	if got := chance([]float64{1, 1, 2}); got != 1 {
+		t.Errorf("one round ahead and two equal ones: %v", got)
 	}
-	if got := shares.Biggest(2); got[0] != inSystem || got[1] != inClient {
-		t.Errorf("the biggest are %v", got)
+}
+
+// A run that was interrupted goes on with what it has measured, if nothing has changed since.
+func TestGoOn(t *testing.T) {
+	t.Parallel()
+	o := Options{Names: clients.Names(), Kinds: allKinds}
+	before := Results{Machine: "m", Settings: settings(o.Names), Cases: o.plan(false)[:2]}
+	before.Cases[1].Rounds = make([]load.Measure, 3)
+	r := Results{Machine: "m", Settings: settings(o.Names), Cases: o.plan(true)}
+	if r.goOn(before); len(r.Cases[1].Rounds) != 3 || len(r.Cases[2].Rounds) != 0 {
+		t.Errorf("it goes on with %+v", r.Cases[:3])
+	}
+	r.Cases, before.Settings = o.plan(true), settings(o.Names[1:])
+	if r.goOn(before); len(r.Cases[1].Rounds) != 0 {
+		t.Error("it goes on with what was measured with other settings")
 	}
 }
 

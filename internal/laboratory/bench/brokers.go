@@ -23,8 +23,8 @@ import (
 type brokers struct {
 	addrs  []string
 	name   string // what they are
-	worth  string // what figures from them are worth
 	stored int    // bytes of records that a topic may hold
+	warm   bool   // enough is stored to receive some of it before it is measured
 	end    func() error
 
 	view   *cluster.View
@@ -42,7 +42,7 @@ const jvm = "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPer
 
 func newBrokers() *brokers {
 	return &brokers{
-		stored: 96 << 20,
+		stored: 450 << 20, warm: true,
 		end:    func() error { return nil },
 		prefix: fmt.Sprintf("bench-%d", os.Getpid()),
 	}
@@ -55,8 +55,6 @@ func open(ctx context.Context, addrs []string, fake bool, log io.Writer) (*broke
 	switch {
 	case len(addrs) > 0:
 		b.addrs, b.name = addrs, "the given brokers"
-		b.worth = "Figures from brokers of your own are worth what those brokers and the network to them are: " +
-			"compare them with each other only."
 	case !fake && apache.Unavailable() == "":
 		kafka, err := apache.Start(ctx, apache.Options{Log: log, Extra: map[string]string{
 			"KAFKA_JVM_PERFORMANCE_OPTS": jvm, "KAFKA_HEAP_OPTS": "-Xmx1g",
@@ -66,7 +64,6 @@ func open(ctx context.Context, addrs []string, fake bool, log io.Writer) (*broke
 		}
 		b.addrs, b.end = kafka.Addrs(), kafka.Close
 		b.name = "Apache Kafka " + apache.Version + ", three brokers on the same machine"
-		b.worth = "The brokers share the processors with the client: a client that uses less leaves them more."
 	default:
 		kafka, err := embedded.Start(embedded.Options{})
 		if err != nil {
@@ -85,13 +82,13 @@ func (b *brokers) connect(ctx context.Context, replicates bool) (err error) {
 	return nil
 }
 
+const embeddedName = "the embedded cluster, which keeps one copy in memory: rates are mostly its own"
+
 // use has the clients work on an embedded cluster.
 func (b *brokers) use(kafka *embedded.Cluster) {
-	b.addrs, b.stored = kafka.Addrs(), 24<<20
+	b.addrs, b.stored, b.warm = kafka.Addrs(), 24<<20, false
 	b.end = func() error { kafka.Close(); return nil }
-	b.name = "the embedded cluster"
-	b.worth = "It keeps one copy, in memory, and all its brokers share one loop: requests and bytes are real, " +
-		"so what a client uses (processor time, allocations) is worth something, but rates are mostly the cluster's own."
+	b.name = embeddedName
 }
 
 // topic makes a topic.
@@ -181,10 +178,10 @@ func (b *brokers) fill(ctx context.Context, p load.Point) (s source, err error) 
 	if s.topic, err = b.topic(ctx, p.Partitions); err != nil {
 		return s, err
 	}
-	s.records = b.stored / (p.Size + 10)
+	s.records = b.stored * min(2, 1+p.Size/1000) / (p.Size + 10) // A larger record is read at more bytes a second.
 	_, err = load.Load{
 		Kind: load.Produce, Client: "franz-go", Way: adapter.Matched, Brokers: b.addrs, Topic: s.topic,
-		Point: p, Tuning: tuning(load.Produce, p.Size), Records: s.records, For: load.Patience,
+		Point: p, Tuning: tuning(load.Produce, p), Records: s.records, For: load.Patience,
 	}.Start(ctx)
 	if err != nil {
 		return s, fmt.Errorf("writing records to receive: %w", err)
@@ -195,7 +192,7 @@ func (b *brokers) fill(ctx context.Context, p load.Point) (s source, err error) 
 // measure measures a case once.
 func (b *brokers) measure(ctx context.Context, one Case, pace Pace, from source) (m load.Measure, err error) {
 	topic, group, records := from.topic, "", 0
-	if one.Kind == load.Produce || one.Kind == load.Latency && one.Client != limitName {
+	if one.Kind == load.Produce || one.Kind == load.Latency {
 		if topic, err = b.topic(ctx, one.Point.Partitions); err != nil {
 			return m, err
 		}
@@ -215,17 +212,20 @@ func (b *brokers) measure(ctx context.Context, one Case, pace Pace, from source)
 	}
 	l := load.Load{
 		Kind: one.Kind, Client: one.Client, Brokers: b.addrs, Topic: topic, Group: group, Point: one.Point,
-		Way: adapter.Matched, Alone: one.Way == oneByOne, Tuning: tuning(one.Kind, one.Point.Size),
-		Warm: pace.Warm, For: pace.For, Records: records,
+		Way: adapter.Matched, Tuning: tuning(one.Kind, one.Point), Warm: pace.Warm, For: pace.For, Records: records,
+		Profile: one.profile,
 	}
-	if one.Way == oneByOne {
-		l.Tuning.KeepMetadata = 0
+	if one.Kind == load.Consume && !b.warm {
+		l.Warm = 0
 	}
-	if one.Way == asDefaults {
-		l.Way = adapter.Defaults
+	switch one.Way {
+	case asTuned:
+		l.Way = adapter.Tuned
+	case unthrottled:
+		l.Tuning.FetchBackoff = time.Millisecond
 	}
-	if one.Client == limitName {
-		l.Kind, l.Alone = load.Limit, one.Kind == load.Latency
+	if flow, ok := flows[one.Way]; ok {
+		l.Flow = &flow
 	}
 	return l.Start(ctx)
 }

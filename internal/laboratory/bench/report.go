@@ -1,14 +1,14 @@
 package bench
 
 import (
-	"embed"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
+	"time"
 
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/laboratory/generated"
@@ -16,46 +16,33 @@ import (
 	"kafka-with-go/internal/laboratory/load"
 )
 
-// report has the sentences; what stands between them is made here.
-//
-//go:embed report.md
-var report embed.FS
+// page is the text with the generated parts.
+var page = generated.File{Path: "04-comparison/BENCHMARK.md", Command: "go run ./04-comparison/bench -write"}
 
-// chapter is the README with the generated part.
-var chapter = generated.File{Path: "04-comparison/README.md", Command: "go run ./04-comparison/bench -write"}
-
-// templates are the parts of report.md.
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"size":  bytesText,
-	"count": kit.Count,
-}).ParseFS(report, "report.md"))
-
-// render makes a part of report.md.
-func (r Results) render(part string) (string, error) {
-	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, part, r); err != nil {
-		return "", fmt.Errorf("writing the report: %w", err)
+// parts are the generated parts of the page, by the names in their markers.
+func (r Results) parts() map[string]string {
+	return map[string]string{
+		"measured":  r.measured(),
+		"choice":    r.choice(),
+		"writing":   r.rates(load.Produce),
+		"reading":   r.rates(load.Consume),
+		"cost":      r.cost(),
+		"larger":    r.largerTable(),
+		"more":      r.moreTable(),
+		"memory":    r.memoryTable(),
+		"latency":   r.latencyTable(),
+		"handicaps": r.handicaps(),
+		"settings":  r.settingsList(),
 	}
-	return strings.TrimSpace(b.String()) + "\n", nil
 }
 
-// parts are the generated parts of the chapter, by the names in their markers.
-func (r Results) parts() (map[string]string, error) {
-	text, err := r.render("chapter")
-	return map[string]string{"bench": text}, err
-}
-
-// write puts the tables into the chapter, and the charts beside the command.
+// write puts the tables into the page, and the charts beside the command.
 func (r Results) write(root string) error {
-	parts, err := r.parts()
-	if err != nil {
-		return err
-	}
 	charts, err := r.charts()
 	if err != nil {
 		return err
 	}
-	errs := []error{chapter.Write(root, parts)}
+	errs := []error{page.Write(root, r.parts())}
 	for name, svg := range charts {
 		path := filepath.Join(root, "04-comparison", "bench", name)
 		if err := os.WriteFile(path, svg, 0o644); err != nil {
@@ -65,240 +52,234 @@ func (r Results) write(root string) error {
 	return errors.Join(errs...)
 }
 
-// What the sentences of report.md refer to.
-
-// Linger, Batch, InHand, KeySize and Handful are settings of the matched way.
-func (Results) Linger() string { return linger.String() }
-
-// Batch is the size of a partition's batch.
-func (Results) Batch() string { return bytesText(batchBytes) }
-
-// InHand is how much may be unacknowledged.
-func (Results) InHand() string { return bytesText(inHand) }
-
-// KeySize is the size of a key in bytes.
-func (Results) KeySize() int { return load.KeySize }
-
-// Handful is how many records are handed over together.
-func (Results) Handful() int { return load.Handful }
-
-// VersionList names the clients with their versions.
-func (r Results) VersionList() string {
-	var list []string
+// measured says when, on what and with what it was measured, and what its rounds can tell.
+func (r Results) measured() string {
+	var versions []string
 	for _, n := range clients.Names() {
-		if v := r.Versions[n]; v != "" {
-			list = append(list, n+" "+v)
-		}
+		versions = append(versions, n+" "+r.Versions[n])
 	}
-	return strings.Join(list, ", ")
+	needed := r.Rounds
+	for needed > 0 && chance(wins(needed-1, r.Rounds)) < told {
+		needed--
+	}
+	again := fmt.Sprintf("go run ./04-comparison/bench -rounds %d -time %dms", r.Rounds, r.Milliseconds)
+	if r.Cluster == embeddedName {
+		again += " -embedded"
+	}
+	return fmt.Sprintf("- **again**: `"+again+"`\n- **when and where**: %s, on %s, with %s and %s\n"+
+		"- **clients**: %s\n- **brokers**: %s\n- **rounds**: %d, and %g s a client in each; together %s\n"+
+		"- **told apart** are two of which one is ahead in %d of %d rounds: among equals that happens in %.1f %% of runs\n",
+		r.Date, r.Machine, r.Go, r.Java, strings.Join(versions, ", "), r.Cluster, r.Rounds,
+		float64(r.Milliseconds)/1000, r.took(), needed, r.Rounds, 100*chance(wins(needed, r.Rounds)))
 }
 
-// Sweeps tells whether more than the base point was measured.
-func (r Results) Sweeps() bool {
-	return slices.ContainsFunc(r.Cases, func(c Case) bool { return c.Point != base })
+// took is the time that all rounds took.
+func (r Results) took() string {
+	return (time.Duration(r.Seconds) * time.Second).String()
 }
 
-// A contest orders the matched clients by a figure.
+// wins are ratios of which some are ahead.
+func wins(ahead, of int) []float64 {
+	return append(slices.Repeat([]float64{2}, ahead), slices.Repeat([]float64{0.5}, of-ahead)...)
+}
+
+// A contest orders the clients, as shipped, by a figure.
 type contest struct {
-	of   func(load.Measure) float64
-	more bool // more is better
-	show func(float64) string
+	wish  string
+	kind  load.Kind
+	point load.Point
+	of    func(load.Measure) float64
+	more  bool // more is better
 }
 
-var contests = map[string]contest{
-	"rate":   {of: rate, more: true, show: short},
-	"cpu":    {of: cpu, show: func(f float64) string { return figure(f) + " µs" }},
-	"memory": {of: memory, show: func(f float64) string { return figure(f) + " MB" }},
-	"p50":    {of: p50, show: func(f float64) string { return figure(f) + " ms" }},
+var contests = []contest{
+	{"to write as much as you can", load.Produce, base, rate, true},
+	{"to read as much as you can", load.Consume, base, rate, true},
+	{"to write with little processor", load.Produce, base, cpu, false},
+	{"to read with little processor", load.Consume, base, cpu, false},
+	{"to write with little memory, 10,000 records in hand", load.Produce, windows[1], memory, false},
+	{"that a record is there soon", load.Latency, base, p50, false},
 }
 
-// Complete tells whether all clients were measured, so that they can be compared.
-func (r Results) Complete() bool {
-	return len(r.contestants(load.Produce, contests["rate"])) == len(clients.All())
-}
-
-// contestants returns the cases of the matched clients, the best first.
-func (r Results) contestants(kind load.Kind, c contest) []*Case {
+// order returns the clients, the best first.
+func (r Results) order(c contest) []*Case {
 	var cases []*Case
 	for _, n := range clients.Names() {
-		if one := r.matched(kind, base, n); one != nil {
+		if one := r.find(c.kind, c.point, n, asShipped); one != nil {
 			cases = append(cases, one)
 		}
 	}
 	slices.SortStableFunc(cases, func(a, b *Case) int {
-		x, y := a.median(c.of), b.median(c.of)
-		switch {
-		case x == y:
-			return 0
-		case (x > y) == c.more:
-			return -1
+		sign := 1
+		if c.more {
+			sign = -1
 		}
-		return 1
+		return sign * cmp.Compare(a.median(c.of), b.median(c.of))
 	})
 	return cases
 }
 
-// Leaders names the best by a figure, and those that the rounds don't tell apart from it:
-// whose median lies between its least and its most.
-func (r Results) Leaders(kind load.Kind, name string) string {
-	c := contests[name]
-	order := r.contestants(kind, c)
-	_, least, most := order[0].spread(c.of)
-	var leaders []string
-	for i, one := range order {
-		if median := one.median(c.of); i == 0 || median >= least && median <= most {
-			leaders = append(leaders, one.Client)
-		}
-	}
-	return strings.Join(leaders, " or ")
-}
-
-// Ranking lists the clients with their figures, the best first.
-func (r Results) Ranking(kind load.Kind, name string) string {
-	c := contests[name]
-	var parts []string
-	for _, one := range r.contestants(kind, c) {
-		parts = append(parts, one.Client+" "+c.show(one.median(c.of)))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// A row of a table: a client, and the way in which it was measured.
-type row struct{ client, way string }
-
-// rows are the clients in their ways, at the base point.
-func rows() []row {
-	var out []row
-	for _, n := range clients.Names() {
-		out = append(out, row{n, asMatched})
-	}
-	out = append(out, row{"kafka-go", oneByOne})
-	for _, n := range clients.Names() {
-		out = append(out, row{n, asDefaults})
-	}
-	return append(out, row{javaName, ""}, row{limitName, ""})
-}
-
-// at returns the case of a row at the base point, or nil.
-func (r Results) at(kind load.Kind, row row) *Case {
-	if row.client == limitName {
-		return r.matched(kind, base, limitName)
-	}
-	return r.find(kind, base, row.client, row.way)
-}
-
-// Throughput is the table of writing or of receiving, at the base point.
-func (r Results) Throughput(kind load.Kind) string {
-	t := kit.NewTable("client", "way", "records/s (least to most)", "to Java", "to the limit",
-		"CPU µs/record", "to Java", "allocations/record", "bytes/record", "collections/million", "peak MB")
-	java := r.matched(kind, base, javaName)
-	for _, row := range rows() {
-		c := r.at(kind, row)
-		if c == nil {
+// choice says for each wish who is first, and whom the rounds don't tell apart from it.
+func (r Results) choice() string {
+	t := kit.NewTable("you want", "first", "not told apart from it", "then")
+	for _, c := range contests {
+		order := r.order(c)
+		if len(order) == 0 {
 			continue
+		}
+		var equals, rest []string
+		for _, one := range order[1:] {
+			if chance(order[0].ratios(one, c.of)) < told {
+				rest = append(rest, one.Client)
+			} else {
+				equals = append(equals, one.Client)
+			}
+		}
+		t.Row(c.wish, "**"+order[0].Client+"**", cmp.Or(strings.Join(equals, ", "), "nobody"), strings.Join(rest, ", "))
+	}
+	return t.String()
+}
+
+// rates is the table of writing or of receiving, at the base point.
+func (r Results) rates(kind load.Kind) string {
+	t := kit.NewTable("client", "records a second", "least to most", "beside Java's", "beside the limit")
+	java, limit := r.java(kind, base), r.find(load.Limit, base, limitName, "")
+	row := func(c *Case, name string) {
+		if c == nil {
+			return
 		}
 		median, least, most := c.spread(rate)
-		limit := r.limit(c)
-		cells := []string{
-			"**" + row.client + "**", row.way,
-			fmt.Sprintf("%s (%s to %s)", short(median), short(least), short(most)),
-			times(c.ratio(java, rate)), times(c.ratio(limit, rate)),
-			figure(c.median(cpu)), times(c.ratio(java, cpu)),
-		}
-		for _, of := range []func(load.Measure) float64{
-			func(m load.Measure) float64 { return m.Allocations },
-			func(m load.Measure) float64 { return m.Bytes },
-			func(m load.Measure) float64 { return m.Collections },
-		} {
-			cell := figure(c.median(of))
-			if row.client == javaName {
-				cell = ""
-			}
-			cells = append(cells, cell)
-		}
-		t.Row(append(cells, figure(c.median(memory)))...)
+		t.Row(name, short(median), short(least)+" to "+short(most), times(c.ratio(java, rate)), times(c.ratio(limit, rate)))
 	}
+	for _, c := range r.order(contest{kind: kind, point: base, of: rate, more: true}) {
+		row(c, "**"+c.Client+"**")
+	}
+	for _, n := range clients.Names() {
+		row(r.find(kind, base, n, asTuned), n+", tuned: "+tuned(n, kind))
+		row(r.find(kind, base, n, unthrottled), n+", without its throttle (fetch.queue.backoff.ms 1)")
+	}
+	row(java, "Java's own tool")
+	row(limit, "the limit")
 	return t.String()
 }
 
-// LatencyTable is the table of the time from write to receive.
-func (r Results) LatencyTable() string {
-	t := kit.NewTable("client", "way", "p50 ms (least to most)", "p99 ms", "p50 to Java", "p50 to the limit",
-		"records a round", "CPU µs/record", "allocations/record")
-	for _, row := range rows() {
-		c := r.at(load.Latency, row)
-		if c == nil {
-			continue
-		}
-		median, least, most := c.spread(p50)
-		used := figure(c.median(cpu))
-		allocations := figure(c.median(func(m load.Measure) float64 { return m.Allocations }))
-		if row.client == javaName {
-			used, allocations = "", "" // The start of its JVM would be nearly all of it.
-		}
-		t.Row("**"+row.client+"**", row.way,
-			fmt.Sprintf("%s (%s to %s)", figure(median), figure(least), figure(most)), figure(c.median(p99)),
-			times(c.ratio(r.java(c), p50)), times(c.ratio(r.limit(c), p50)),
-			short(c.median(func(m load.Measure) float64 { return float64(m.Records) })), used, allocations)
-	}
-	return t.String()
-}
-
-// Growth is the table of what changes when one thing does.
-func (r Results) Growth(kind load.Kind) string {
-	heads := []string{"client"}
-	for _, p := range points[kind] {
-		heads = append(heads, head(kind, p))
-	}
-	t := kit.NewTable(heads...)
-	for _, n := range append(clients.Names(), javaName, limitName) {
+// cost is the table of what a record takes.
+func (r Results) cost() string {
+	t := kit.NewTable("client", "CPU µs, writing", "reading", "allocations, writing", "reading")
+	for _, n := range clients.Names() {
 		cells := []string{"**" + n + "**"}
-		for _, p := range points[kind] {
-			cells = append(cells, r.growthCell(r.matched(kind, p, n)))
+		for _, of := range []func(load.Measure) float64{cpu, func(m load.Measure) float64 { return m.Allocations }} {
+			for _, kind := range []load.Kind{load.Produce, load.Consume} {
+				if c := r.find(kind, base, n, asShipped); c != nil {
+					cells = append(cells, figure(c.median(of)))
+				}
+			}
 		}
 		t.Row(cells...)
 	}
 	return t.String()
 }
 
-// head says how a point differs from base.
-func head(kind load.Kind, p load.Point) string {
-	switch {
-	case p == base && kind == load.Consume:
-		return fmt.Sprintf("%s, %d partitions", bytesText(p.Size), p.Partitions)
-	case p == base:
-		return fmt.Sprintf("%s, %s, %d partitions", bytesText(p.Size), kit.Count(p.Goroutines, "goroutine"), p.Partitions)
-	case p.Size != base.Size:
-		return "**" + bytesText(p.Size) + "**"
-	case p.Goroutines != base.Goroutines:
-		return "**" + kit.Count(p.Goroutines, "goroutine") + "**"
+// largerTable is the table of rates with larger records.
+func (r Results) largerTable() string {
+	t := kit.NewTable("client", "writing, records a second", "beside Java's", "reading, records a second", "beside Java's")
+	for _, n := range append(clients.Names(), javaName) {
+		cells := []string{"**" + n + "**"}
+		for _, kind := range []load.Kind{load.Produce, load.Consume} {
+			c := r.find(kind, larger, n, asShipped)
+			if n == javaName {
+				c = r.java(kind, larger)
+			}
+			if c != nil {
+				cells = append(cells, withSpread(c, rate, short), times(c.ratio(r.java(kind, larger), rate)))
+			}
+		}
+		t.Row(cells...)
 	}
-	return "**" + kit.Count(p.Partitions, "partition") + "**"
+	return t.String()
 }
 
-func (r Results) growthCell(c *Case) string {
-	if c == nil {
-		return ""
+// moreTable is the table of what more goroutines change.
+func (r Results) moreTable() string {
+	t := kit.NewTable("client", "records a second, from 16 goroutines", "beside one goroutine")
+	for _, n := range clients.Names() {
+		if c := r.find(load.Produce, goroutines, n, asShipped); c != nil {
+			one := r.find(load.Produce, base, n, asShipped)
+			t.Row("**"+n+"**", withSpread(c, rate, short), times(c.ratio(one, rate)))
+		}
 	}
-	text := fmt.Sprintf("%s/s, %s µs", short(c.median(rate)), figure(c.median(cpu)))
-	if c.Client == limitName {
-		return text
-	}
-	ratios := times(c.ratio(r.java(c), rate)) + ", " + times(c.ratio(r.limit(c), rate))
-	return text + "; " + strings.TrimPrefix(ratios, ", ")
+	return t.String()
 }
 
-// SettingsList lists what the matched way sets.
-func (r Results) SettingsList() string {
+// memoryTable is the table of memory over the records in hand.
+func (r Results) memoryTable() string {
+	heads := []string{"MB at most, with so many records in hand"}
+	for _, p := range windows {
+		heads = append(heads, kit.Thousands(p.InHand))
+	}
+	t := kit.NewTable(heads...)
+	for _, n := range clients.Names() {
+		cells := []string{"**" + n + "**"}
+		for _, p := range windows {
+			if c := r.find(load.Produce, p, n, asShipped); c != nil {
+				cells = append(cells, withSpread(c, memory, figure))
+			}
+		}
+		t.Row(cells...)
+	}
+	return t.String()
+}
+
+// latencies are the rows of the time from write to receive.
+func (r Results) latencies() []*Case {
+	cases := r.order(contest{kind: load.Latency, point: base, of: p50})
+	for _, way := range flowWays {
+		cases = append(cases, r.find(load.Latency, base, flowName, way))
+	}
+	cases = append(cases, r.java(load.Latency, base))
+	return slices.DeleteFunc(cases, func(c *Case) bool { return c == nil })
+}
+
+func latencyName(c *Case) string {
+	if c.Client == flowName {
+		return flowName + ", " + c.Way
+	}
+	return c.Client
+}
+
+// latencyTable is the table of the time from write to receive.
+func (r Results) latencyTable() string {
+	t := kit.NewTable("client", "half within, ms", "99 of 100 within, ms", "half, beside Java's", "99 of 100, beside Java's")
+	java := r.java(load.Latency, base)
+	for _, c := range r.latencies() {
+		t.Row("**"+latencyName(c)+"**", withSpread(c, p50, figure), withSpread(c, p99, figure),
+			times(c.ratio(java, p50)), times(c.ratio(java, p99)))
+	}
+	return t.String()
+}
+
+// handicaps is the table of what one client alone is given.
+func (r Results) handicaps() string {
+	t := kit.NewTable("client", "it alone has", "since")
+	for _, n := range clients.Names() {
+		for _, s := range r.Settings[n] {
+			if s.Own != "" {
+				t.Row(n, "`"+s.Name+"` "+s.Value, s.Own)
+			}
+		}
+	}
+	return t.String()
+}
+
+// settingsList lists what is set as shipped.
+func (r Results) settingsList() string {
 	var b strings.Builder
 	for _, n := range clients.Names() {
 		var parts []string
 		for _, s := range r.Settings[n] {
-			parts = append(parts, s.Name+" "+s.Value)
+			parts = append(parts, strings.TrimSpace(s.Name+" "+s.Value))
 		}
-		if len(parts) > 0 {
-			fmt.Fprintf(&b, "- **%s**: %s.\n", n, strings.Join(parts, "; "))
-		}
+		fmt.Fprintf(&b, "- **%s**: %s.\n", n, strings.Join(parts, "; "))
 	}
 	for _, kind := range []load.Kind{load.Produce, load.Consume, load.Latency} {
 		name, args := javaRun{kind: kind, brokers: []string{"…"}, topic: "…", group: "…", point: base}.tool()
@@ -312,33 +293,10 @@ func (r Results) SettingsList() string {
 	return b.String()
 }
 
-// SharesTable is the table of where processor time goes.
-func (r Results) SharesTable() string {
-	t := kit.NewTable(append([]string{"client", "task"}, kinds...)...)
-	for _, n := range clients.Names() {
-		for _, kind := range []load.Kind{load.Produce, load.Consume} {
-			s, ok := r.Shares[n+", "+string(kind)]
-			if !ok {
-				continue
-			}
-			cells := []string{"**" + n + "**", string(kind)}
-			for _, k := range kinds {
-				cells = append(cells, fmt.Sprintf("%.0f %%", s[k]))
-			}
-			t.Row(cells...)
-		}
-	}
-	return t.String()
-}
-
-// Most says in which kinds of functions a client spends most of its time.
-func (r Results) Most(client string, kind load.Kind, n int) string {
-	s := r.Shares[client+", "+string(kind)]
-	var parts []string
-	for _, k := range s.Biggest(n) {
-		parts = append(parts, fmt.Sprintf("%s (%.0f %%)", k, s[k]))
-	}
-	return strings.Join(parts, " and ")
+// withSpread is a median and, in brackets, the least and the most of the rounds.
+func withSpread(c *Case, of func(load.Measure) float64, show func(float64) string) string {
+	median, least, most := c.spread(of)
+	return fmt.Sprintf("%s (%s to %s)", show(median), show(least), show(most))
 }
 
 // times is a ratio.
@@ -354,10 +312,8 @@ func figure(f float64) string {
 	switch {
 	case f == 0:
 		return "0"
-	case f < 0.0001:
-		return "less than 0.0001"
 	case f < 0.01:
-		return fmt.Sprintf("%.4f", f)
+		return "less than 0.01"
 	case f < 10:
 		return fmt.Sprintf("%.2f", f)
 	case f < 100:
@@ -375,8 +331,6 @@ func short(f float64) string {
 		return fmt.Sprintf("%.0f k", f/1e3)
 	case f >= 1e3:
 		return fmt.Sprintf("%.1f k", f/1e3)
-	case f < 10 && f != float64(int(f)):
-		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.0f", f)
 }

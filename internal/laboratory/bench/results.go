@@ -1,6 +1,9 @@
 package bench
 
 import (
+	"maps"
+	"math/big"
+	"reflect"
 	"slices"
 
 	"kafka-with-go/internal/clients"
@@ -12,81 +15,52 @@ import (
 // Results are what tables and charts are made of.
 type Results struct {
 	Date         string
+	Seconds      float64 // that all rounds took
 	Machine      string
 	Go           string
 	Java         string // "" without
 	Cluster      string
-	Worth        string // what figures from that cluster are worth
 	Versions     map[string]string
 	Rounds       int
 	Milliseconds int // that each process measured
 	Settings     map[string][]adapter.Setting
 	Cases        []Case
-	Shares       map[string]Shares `json:",omitempty"` // by client and kind
 }
 
-var resultsFile = kit.ResultsFile{
-	Path:    "04-comparison/bench/results.json",
-	Command: "go run ./04-comparison/bench -write",
-}
+// What was measured, and what was measured of a run that didn't come to its end.
+var (
+	resultsFile    = kit.ResultsFile{Path: "04-comparison/bench/results.json", Command: "go run ./04-comparison/bench -write"}
+	unfinishedFile = kit.ResultsFile{Path: "04-comparison/bench/unfinished.json", Command: resultsFile.Command}
+)
 
-// find returns a case, or nil.
+// find returns a case that was measured, or nil.
 func (r Results) find(kind load.Kind, p load.Point, client, way string) *Case {
-	i := slices.IndexFunc(r.Cases, func(c Case) bool {
-		return c.Kind == kind && c.Point == p && c.Client == client && c.Way == way
-	})
+	i := slices.IndexFunc(r.Cases, Case{Kind: kind, Point: p, Client: client, Way: way}.same)
 	if i < 0 || len(r.Cases[i].Rounds) == 0 {
 		return nil
 	}
 	return &r.Cases[i]
 }
 
-// matched returns the case of a client, of Java's tool or of the limit at a point, for a
-// comparison with the matched clients. It is nil where nothing was measured.
-func (r Results) matched(kind load.Kind, p load.Point, name string) *Case {
-	switch {
-	case name == limitName && kind == load.Latency:
-		return r.find(kind, p, limitName, "")
-	case name == limitName:
-		return r.find(load.Limit, p, limitName, "")
-	case name == javaName:
-		return r.warm(r.find(kind, p, javaName, ""))
-	}
-	return r.find(kind, p, name, asMatched)
+// java returns what Java's tool did at a point, or nil. It has one producing thread, and was
+// measured with three partitions.
+func (r Results) java(kind load.Kind, p load.Point) *Case {
+	p.Goroutines, p.Partitions = base.Goroutines, base.Partitions
+	return r.find(kind, p, javaName, "")
 }
 
-// limit returns the limit of a case: that of its size, whatever else its point is.
-func (r Results) limit(c *Case) *Case {
-	p := base
-	p.Size = c.Point.Size
-	return r.matched(c.Kind, p, limitName)
-}
-
-// java returns what Java's tool did at the same point. It has one producing thread, so that
-// is what several goroutines are compared with too.
-func (r Results) java(c *Case) *Case {
-	p := c.Point
-	p.Goroutines = base.Goroutines
-	return r.matched(c.Kind, p, javaName)
-}
-
-// fewest is how many records a tool of Java's has to take in each round before its rate says
-// more of Java than of its compiler's first seconds.
-const fewest = 40_000
-
-// warm returns the case of a tool that took enough records, or nil.
-func (r Results) warm(java *Case) *Case {
-	if java == nil || java.Kind == load.Latency {
-		return java
+// goOn takes over what an unfinished run has measured, if it was the same one.
+func (r *Results) goOn(from Results) {
+	if from.Machine != r.Machine || from.Cluster != r.Cluster || from.Milliseconds != r.Milliseconds ||
+		!reflect.DeepEqual(from.Settings, r.Settings) || !maps.Equal(from.Versions, r.Versions) {
+		return
 	}
-	_, records, _ := java.spread(func(m load.Measure) float64 { return float64(m.Records) })
-	if java.Kind == load.Produce {
-		records *= javaWarmUp + 1
+	r.Seconds = from.Seconds
+	for i := range r.Cases {
+		if j := slices.IndexFunc(from.Cases, r.Cases[i].same); j >= 0 {
+			r.Cases[i].Rounds = from.Cases[j].Rounds
+		}
 	}
-	if records < fewest {
-		return nil
-	}
-	return java
 }
 
 // spread returns the median of a figure over the rounds, and its extremes.
@@ -124,6 +98,30 @@ func (c *Case) ratio(other *Case, figure func(load.Measure) float64) float64 {
 	return median
 }
 
+// chance is how often two equals would differ in as many rounds as these two do, or in more: the
+// exact sign test, for both sides. Rounds in which they are equal don't count.
+func chance(ratios []float64) float64 {
+	over, n := 0, 0
+	for _, r := range ratios {
+		if r > 1 {
+			over++
+		}
+		if r != 1 {
+			n++
+		}
+	}
+	ways := new(big.Int)
+	for k := range min(over, n-over) + 1 {
+		ways.Add(ways, new(big.Int).Binomial(int64(n), int64(k)))
+	}
+	all := new(big.Int).Lsh(big.NewInt(1), uint(max(n, 1)-1)) // half of 2^n, since either may be ahead
+	p, _ := new(big.Rat).SetFrac(ways, all).Float64()
+	return min(p, 1)
+}
+
+// told is the chance below which two are told apart.
+const told = 0.05
+
 func rate(m load.Measure) float64   { return m.Rate }
 func cpu(m load.Measure) float64    { return m.CPU }
 func memory(m load.Measure) float64 { return m.PeakMB }
@@ -139,12 +137,12 @@ func versions() map[string]string {
 	return found
 }
 
-// settings returns what the matched way sets, at the base point.
+// settings returns what is set as shipped, at the base point.
 func settings(names []string) map[string][]adapter.Setting {
 	out := make(map[string][]adapter.Setting)
 	for _, c := range clients.All() {
 		if slices.Contains(names, c.Name()) {
-			out[c.Name()] = c.Settings(adapter.Config{Way: adapter.Matched, Tuning: tuning(load.Produce, base.Size)})
+			out[c.Name()] = c.Settings(adapter.Config{Way: adapter.Matched, Tuning: tuning(load.Produce, base)})
 		}
 	}
 	return out

@@ -7,12 +7,17 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
+
+// Text is measured in the font in which a browser shows it, so that no label is cut or covered.
+func init() { plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"} }
 
 // Ink stands for the colour of text and axes, which depends on the reader's
 // theme: Draw replaces it.
@@ -20,6 +25,19 @@ var Ink = color.RGBA{1, 2, 3, 255}
 
 // theme gives Ink the colour that goes with the reader's background.
 const theme = `<style>svg { color: #1f2328 } @media (prefers-color-scheme: dark) { svg { color: #d1d7e0 } }</style>`
+
+// Label is a text that ends where something else begins. Browsers without the font show it in a
+// wider one: there is room for that behind it.
+func Label(text string) string { return text + strings.Repeat(" ", 1+len(text)/3) }
+
+// Labels are texts such as those of an axis.
+func Labels(texts []string) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, Label(t))
+	}
+	return out
+}
 
 // NewPanel returns an empty plot in the colours of the reader's theme.
 func NewPanel(title string) *plot.Plot {
@@ -57,7 +75,7 @@ func Draw(width, height vg.Length, rows ...[]*plot.Plot) ([]byte, error) {
 		return nil, fmt.Errorf("writing SVG: %w", err)
 	}
 	text := bytes.ReplaceAll(svg.Bytes(), []byte("#010203"), []byte("currentColor"))
-	text = bytes.ReplaceAll(text, []byte("font-family:Liberation Serif"), []byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
+	text = bytes.ReplaceAll(text, []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
 	head := bytes.Index(text, []byte("<g "))
 	if head < 0 {
 		return nil, fmt.Errorf("the SVG has no group")

@@ -35,7 +35,7 @@ func measureRuns(ctx context.Context, records int) (Runs, error) {
 	defer view.Close()
 	run := func(kind load.Kind, client, topic, group string) (load.Measure, error) {
 		return load.Load{
-			Kind: kind, Client: client, Way: adapter.Matched, Tuning: adapter.Safe(), Alone: true,
+			Kind: kind, Client: client, Way: adapter.Matched, Tuning: adapter.Safe(),
 			Brokers: kafka.Addrs(), Topic: topic, Group: group,
 			Point: point, Records: records, For: load.Patience,
 		}.Start(ctx)

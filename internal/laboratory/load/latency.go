@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,22 +12,14 @@ import (
 )
 
 // latency writes a record, waits until the group has received it, and writes the next one:
-// as Kafka's own EndToEndLatency does.
+// as Kafka's own EndToEndLatency does. First it does so without measuring.
 func (l Load) latency(ctx context.Context, c adapter.Client, config adapter.Config) (m Measure, err error) {
 	trip := &roundTrip{received: make(chan int, 1), failed: make(chan error, 1)}
-	p, err := c.NewProducer(config, func(_ *adapter.Record, err error) {
-		if err != nil {
-			trip.fail(fmt.Errorf("a record wasn't written: %w", err))
-		}
-	})
+	p, consumer, err := l.endpoints(c, config, trip)
 	if err != nil {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	consumer, err := c.NewConsumer(config)
-	if err != nil {
-		return m, err
-	}
 	reading, cancel := context.WithTimeout(ctx, l.Warm+l.For+Patience*2/3)
 	var reader sync.WaitGroup
 	defer func() {
@@ -38,21 +29,18 @@ func (l Load) latency(ctx context.Context, c adapter.Client, config adapter.Conf
 	}()
 	reader.Go(func() { trip.read(reading, consumer) })
 
-	const warmUp, fewest = 20, 2 // records
-	warm := warmUp
-	if l.Way == adapter.Defaults {
-		warm = 1 // A client may take a second for each.
-	}
-	value := bytes.Repeat([]byte("v"), l.Point.Size-KeySize)
-	for i := range warm {
-		if _, err := trip.take(ctx, p, i, value); err != nil {
+	const fewest = 20 // records of the warm-up, and of what counts
+	values := makeValues(l.Point.Size - KeySize)
+	warm := 0
+	for until := time.Now().Add(l.Warm); warm < fewest || time.Now().Before(until); warm++ {
+		if _, err := trip.take(ctx, p, warm, values[warm%len(values)]); err != nil {
 			return m, err
 		}
 	}
 	meter, until := startMeter(), time.Now().Add(l.For)
 	var took []float64
-	for len(took) <= fewest || time.Now().Before(until) {
-		d, err := trip.take(ctx, p, warm+len(took), value)
+	for len(took) < fewest || time.Now().Before(until) {
+		d, err := trip.take(ctx, p, warm+len(took), values[len(took)%len(values)])
 		if err != nil {
 			return m, err
 		}
@@ -61,6 +49,28 @@ func (l Load) latency(ctx context.Context, c adapter.Client, config adapter.Conf
 	m = meter.stop(len(took), 0)
 	m.P50, m.P99 = percentile(took, 50), percentile(took, 99)
 	return m, nil
+}
+
+// endpoints are a producer and a consumer: of a client, or of a flow.
+func (l Load) endpoints(
+	c adapter.Client, config adapter.Config, trip *roundTrip,
+) (adapter.Producer, adapter.Consumer, error) {
+	if l.Flow != nil {
+		return l.Flow.newProducer(config), l.Flow.newConsumer(config, l.Point.Partitions), nil
+	}
+	p, err := c.NewProducer(config, func(_ *adapter.Record, err error) {
+		if err != nil {
+			trip.fail(fmt.Errorf("a record wasn't written: %w", err))
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	consumer, err := c.NewConsumer(config)
+	if err != nil {
+		return nil, nil, errors.Join(err, p.Close())
+	}
+	return p, consumer, nil
 }
 
 // A roundTrip is the way of a record from the producer to the consumer.

@@ -11,7 +11,7 @@ import (
 func TestLimitBatch(t *testing.T) {
 	t.Parallel()
 	const records = 300 // so that numbers take one byte and two
-	encoded := appendBatch(nil, makeKeys(), []byte("value"), 7, records)
+	encoded := appendBatch(nil, makeKeys(), [][]byte{[]byte("value")}, 7, records)
 	if err := check(encoded); err != nil {
 		t.Error(err)
 	}
@@ -31,7 +31,7 @@ func TestLimitBatch(t *testing.T) {
 		if string(r.Value) != "value" || string(r.Key) != string(makeKeys()[7+i]) || int(r.OffsetDelta) != i {
 			t.Fatalf("record %d is %+v", i, r)
 		}
-		rest = rest[int(r.Length)+varintSize(int(r.Length)):]
+		rest = rest[len(r.AppendTo(nil)):]
 	}
 	if len(rest) != 0 {
 		t.Errorf("%d bytes are left", len(rest))

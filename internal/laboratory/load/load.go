@@ -3,8 +3,10 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime/pprof"
 	"time"
@@ -30,6 +32,7 @@ type Point struct {
 	Size       int // bytes of a record, key and value
 	Goroutines int // that write
 	Partitions int
+	InHand     int `json:",omitempty"` // records that aren't acknowledged yet
 }
 
 // A Measure is what one process did. A figure that wasn't measured is 0.
@@ -56,7 +59,7 @@ type Load struct {
 	Topic   string
 	Group   string
 	Point   Point
-	Alone   bool // hand records over one by one where the client would take several
+	Flow    *Flow // for Latency, instead of a client
 	Tuning  adapter.Tuning
 
 	Warm    time.Duration // before it measures
@@ -100,7 +103,7 @@ func (l Load) run(ctx context.Context) (m Measure, err error) {
 		return l.limit(ctx)
 	}
 	client, err := clients.Adapter(l.Client)
-	if err != nil {
+	if err != nil && l.Flow == nil {
 		return m, err
 	}
 	config := adapter.Config{
@@ -124,10 +127,10 @@ func (l Load) run(ctx context.Context) (m Measure, err error) {
 const (
 	// KeySize is how many bytes of each record's Size are its key.
 	KeySize = 8
-	// Handful is how many records are made, and where possible handed over, together.
+	// Handful is how many records are made, and in the way Tuned handed over, together.
 	Handful = 256
 
-	keyNumber = 4096 // different keys
+	keyNumber = 4096 // different keys, and different values
 )
 
 // makeKeys returns the keys, which are spread evenly by any hash.
@@ -138,3 +141,25 @@ func makeKeys() [][]byte {
 	}
 	return keys
 }
+
+// makeValues returns values of a size, which look like orders and are always the same: they
+// compress as a user's records do. One that is larger holds several orders.
+func makeValues(size int) [][]byte {
+	random := rand.New(rand.NewPCG(1, 2))
+	values := make([][]byte, keyNumber)
+	for i := range values {
+		var v []byte
+		for len(v) < size {
+			v = fmt.Appendf(v, `{"order":"%08x","customer":%d,"item":"%s-%d","count":%d,"cents":%d,"paid":%t}`,
+				random.Uint32(), random.IntN(100_000), items[random.IntN(len(items))], random.IntN(1000),
+				1+random.IntN(9), random.IntN(100_000), random.IntN(4) > 0)
+		}
+		values[i] = v[:size]
+	}
+	return values
+}
+
+var items = []string{"lamp", "chair", "kettle", "notebook", "bicycle", "tent", "headphones", "shelf"}
+
+// Values are the values as a file for Kafka's own tool, which takes a line for each.
+func Values(size int) []byte { return bytes.Join(makeValues(size), []byte("\n")) }

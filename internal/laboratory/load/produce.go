@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +11,13 @@ import (
 	"kafka-with-go/internal/clients/adapter"
 )
 
-// A source makes records for one goroutine. They share their bytes, so that what is measured
-// is the client and not the making of records.
+// A source makes records for one goroutine. Their bytes were made before, so that what is
+// measured is the client and not the making of records.
 type source struct {
-	keys  [][]byte
-	value []byte
-	next  int
-	made  int // handfuls
-	free  []adapter.Record
+	keys, values [][]byte
+	next         int
+	made         int // handfuls
+	free         []adapter.Record
 }
 
 func (s *source) record() *adapter.Record {
@@ -29,25 +27,24 @@ func (s *source) record() *adapter.Record {
 	}
 	r := &s.free[0]
 	s.free = s.free[1:]
-	r.Key, r.Value = s.keys[s.next%keyNumber], s.value
+	r.Key, r.Value = s.keys[s.next%keyNumber], s.values[s.next%keyNumber]
 	s.next++
 	return r
 }
 
 // A writer is what the producing goroutines share.
 type writer struct {
-	load     Load
-	producer adapter.Producer
-	keys     [][]byte
-	value    []byte
-	acked    atomic.Int64
-	failed   atomic.Pointer[error]
+	load         Load
+	producer     adapter.Producer
+	keys, values [][]byte
+	acked        atomic.Int64
+	failed       atomic.Pointer[error]
 }
 
 // produce writes records from several goroutines for a time, first without being measured,
 // so that connections are there and memory is warm.
 func (l Load) produce(ctx context.Context, c adapter.Client, config adapter.Config) (m Measure, err error) {
-	w := &writer{load: l, keys: makeKeys(), value: bytes.Repeat([]byte("v"), l.Point.Size-KeySize)}
+	w := &writer{load: l, keys: makeKeys(), values: makeValues(l.Point.Size - KeySize)}
 	w.producer, err = c.NewProducer(config, func(_ *adapter.Record, err error) {
 		if err != nil {
 			w.failed.CompareAndSwap(nil, &err)
@@ -83,7 +80,7 @@ func (w *writer) write(ctx context.Context, long time.Duration, records int) (m 
 	meter := startMeter()
 	var all sync.WaitGroup
 	for i := range sources {
-		sources[i] = source{keys: w.keys, value: w.value, next: i * keyNumber / len(sources)}
+		sources[i] = source{keys: w.keys, values: w.values, next: i * keyNumber / len(sources)}
 		all.Go(func() { errs[i] = w.writeFrom(ctx, &sources[i], &stop, records/len(sources)) })
 	}
 	all.Wait()
@@ -101,7 +98,7 @@ func (w *writer) write(ctx context.Context, long time.Duration, records int) (m 
 // and at least one.
 func (w *writer) writeFrom(ctx context.Context, s *source, stop *atomic.Bool, records int) error {
 	together, takesSeveral := w.producer.(adapter.BatchProducer)
-	if !takesSeveral || w.load.Alone || w.load.Way == adapter.Defaults {
+	if !takesSeveral || w.load.Way != adapter.Tuned {
 		for n := 1; ; n++ {
 			if err := w.producer.Produce(ctx, s.record()); err != nil {
 				return err
