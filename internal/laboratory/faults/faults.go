@@ -148,7 +148,7 @@ func Command(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.Tables || o.Recount {
-		return o.again(ctx, root)
+		return o.again(root)
 	}
 	o.leaveOutMissing()
 	start, setup, err := o.cluster(ctx)
@@ -188,25 +188,25 @@ func (o Options) path(root string) string {
 }
 
 // again makes the tables again from what was kept.
-func (o Options) again(ctx context.Context, root string) error {
+func (o Options) again(root string) error {
 	results, err := report.Load(o.path(root))
 	if err != nil {
 		return err
 	}
 	if o.Recount {
-		changed, err := results.Recount(ctx, judge)
+		changed, of, err := results.Recount(o.Drills, judge)
 		if err != nil {
 			return err
 		}
 		for _, text := range changed {
 			fmt.Println(text)
 		}
+		fmt.Printf("%s, %d judged again, %d changed\n", kit.Count(len(results.All), "result"), of, len(changed))
 		if len(changed) > 0 {
 			if err := results.Save(); err != nil {
 				return err
 			}
 		}
-		fmt.Println(results.Recounted(len(changed)))
 	}
 	o.Write = o.Results == ""
 	return o.show(root, results)

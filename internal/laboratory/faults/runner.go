@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"kafka-with-go/internal/laboratory/faults/report"
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
+	"kafka-with-go/internal/laboratory/kit"
 )
 
 // A plan is a run that is still to be made.
@@ -119,6 +121,8 @@ func (o Options) measure(ctx context.Context, root string, kept *report.Results,
 		}
 	}
 	plans := o.plans(kept, can)
+	fmt.Fprintf(os.Stderr, "%s to do, about %s; what is measured is kept in %s\n",
+		kit.Count(len(plans), "run"), minutes(takes(plans)), kept.Path)
 	links, lastRound := false, 1
 	begin := time.Now()
 	for i, p := range plans {
@@ -144,26 +148,27 @@ func (o Options) measure(ctx context.Context, root string, kept *report.Results,
 	return nil
 }
 
-// progress says what runs now, and how long all will take: by what the drills take on a machine
-// at rest, and once some have run, by what they took here.
-func progress(plans []plan, at int, begin time.Time) {
-	past, left := 0, 0
-	for i, p := range plans {
-		if i < at {
-			past += p.drill.Seconds
-		} else {
-			left += p.drill.Seconds
-		}
+// takes is how long plans take on a machine at rest.
+func takes(plans []plan) (d time.Duration) {
+	for _, p := range plans {
+		d += time.Duration(p.drill.Seconds) * time.Second
 	}
-	took, toCome := time.Since(begin), time.Duration(left)*time.Second
-	if past > 0 {
-		toCome = time.Duration(float64(took) * float64(left) / float64(past))
+	return d
+}
+
+// progress says what runs now, and how long all will take: once some have run, by how long
+// they took here.
+func progress(plans []plan, at int, begin time.Time) {
+	took, left := time.Since(begin), takes(plans[at:])
+	if past := takes(plans[:at]); past > 0 {
+		left = time.Duration(float64(left) * took.Seconds() / past.Seconds())
 	}
 	p := plans[at]
-	fmt.Fprintf(os.Stderr, "[%v, about %v left] run %d of %d, round %d, %s: %s\n",
-		took.Round(time.Second), toCome.Round(time.Minute),
-		at+1, len(plans), p.round, p.drill.ID, strings.Join(ids(p.ways), ", "))
+	fmt.Fprintf(os.Stderr, "[%v, about %s left] run %d of %d, round %d, %s: %s\n", took.Round(time.Second),
+		minutes(left), at+1, len(plans), p.round, p.drill.ID, strings.Join(ids(p.ways), ", "))
 }
+
+func minutes(d time.Duration) string { return kit.Count(int(math.Ceil(d.Minutes())), "minute") }
 
 func ids(ways []workload.Way) []string {
 	var out []string

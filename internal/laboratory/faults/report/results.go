@@ -4,7 +4,6 @@ package report
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,46 +195,41 @@ func (r *Results) Has(drill, way string, round int) bool {
 
 func (r *Results) historyFile(drill string) string { return filepath.Join(r.Histories(), drill+".zst") }
 
-// Recount has each history that is kept judged again, and puts the judgement in the place of
-// the result's earlier one. It says what has changed.
-func (r *Results) Recount(ctx context.Context, judge func(history.Run) (Result, error)) (changed []string, err error) {
-	again := make(map[string]Result)
-	id := func(one Result) string { return fmt.Sprintf("%s, %s, round %d", one.Drill, one.Way, one.Round) }
-	for _, d := range scenario.Drills() {
-		if !slices.ContainsFunc(r.All, func(one Result) bool { return one.Drill == d.ID && one.History }) {
+// Recount has each history that is kept of some drills judged again, and puts the judgement in
+// the place of the result's earlier one. It says what has changed, and of how many results.
+func (r *Results) Recount(drills []scenario.Drill, judge func(history.Run) (Result, error)) (changed []string, of int, err error) {
+	for _, d := range drills {
+		again := make(map[string]Result)
+		id := func(one Result) string { return fmt.Sprintf("%s, %s, round %d", one.Drill, one.Way, one.Round) }
+		kept := func(one Result) bool { return one.Drill == d.ID && one.History }
+		if !slices.ContainsFunc(r.All, kept) {
 			continue
 		}
 		err := history.Each(r.historyFile(d.ID), func(h history.Run) error {
 			one, err := judge(h)
 			again[id(one)] = one
-			return errors.Join(err, ctx.Err())
+			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, of, err
+		}
+		for i := range r.All {
+			one := &r.All[i]
+			if !kept(*one) {
+				continue
+			}
+			now, ok := again[id(*one)]
+			if !ok {
+				return nil, of, fmt.Errorf("%s: its history is missing in %s", id(*one), r.historyFile(d.ID))
+			}
+			of++
+			if !reflect.DeepEqual(now.Written, one.Written) || !reflect.DeepEqual(now.Consumed, one.Consumed) {
+				changed = append(changed, fmt.Sprintf("%s: it was %s; it is %s", id(*one), one.Sum(), now.Sum()))
+			}
+			one.Written, one.Consumed = now.Written, now.Consumed
 		}
 	}
-	for i := range r.All {
-		one := &r.All[i]
-		if !one.History {
-			continue
-		}
-		now, ok := again[id(*one)]
-		if !ok {
-			return nil, fmt.Errorf("%s: its history is missing in %s", id(*one), r.historyFile(one.Drill))
-		}
-		if !reflect.DeepEqual(now.Written, one.Written) || !reflect.DeepEqual(now.Consumed, one.Consumed) {
-			changed = append(changed, fmt.Sprintf("%s: it was %s; it is %s", id(*one), one.Sum(), now.Sum()))
-		}
-		one.Written, one.Consumed = now.Written, now.Consumed
-	}
-	return changed, nil
-}
-
-// Recounted says what came of a recount.
-func (r *Results) Recounted(changed int) string {
-	kept := len(r.of(func(one Result) bool { return one.History }))
-	return fmt.Sprintf("of %s, %s had a history, which was judged again; %s changed",
-		kit.Count(len(r.All), "result"), kit.Thousands(kept), kit.Thousands(changed))
+	return changed, of, nil
 }
 
 // Save writes all results anew.
