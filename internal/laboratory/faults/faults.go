@@ -79,7 +79,7 @@ func parse(args []string) (o Options, err error) {
 	case o.Quick:
 		*list = "leader-killed,leader-paused,member-killed"
 	case o.Control:
-		*list = "leader-paused,leader-cut-off,comes-and-goes"
+		*list = "leader-paused,leader-cut-off,partitions-added"
 	}
 	if o.Control {
 		o.Together = 1

@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,10 +33,18 @@ type plan struct {
 // last in each, since they take another cluster.
 func (o Options) plans(kept *report.Results, can func(scenario.Drill) bool) []plan {
 	var out []plan
-	drills := slices.DeleteFunc(slices.Clone(o.Drills), func(d scenario.Drill) bool { return !can(d) })
-	slices.SortStableFunc(drills, func(a, b scenario.Drill) int { return compareBool(a.Links, b.Links) })
+	var without, with []scenario.Drill
+	for _, d := range o.Drills {
+		switch {
+		case !can(d):
+		case d.Links:
+			with = append(with, d)
+		default:
+			without = append(without, d)
+		}
+	}
 	for round := 1; round <= o.Rounds; round++ {
-		for _, d := range drills {
+		for _, d := range slices.Concat(without, with) {
 			left := slices.DeleteFunc(slices.Clone(o.Ways), func(w workload.Way) bool {
 				return !d.Takes(w) || kept.Has(d.ID, w.ID, round)
 			})
@@ -50,12 +57,6 @@ func (o Options) plans(kept *report.Results, can func(scenario.Drill) bool) []pl
 		}
 	}
 	return out
-}
-
-// compareBool puts false before true.
-func compareBool(a, b bool) int {
-	value := map[bool]int{true: 1}
-	return cmp.Compare(value[a], value[b])
 }
 
 // A runner runs drills on one cluster after the other.

@@ -144,8 +144,8 @@ func TestReaders(t *testing.T) {
 		want = append(want, f)
 	}
 	want = byPlace(want)
-	for client, read := range map[string]Reader{"franz-go": ReadWithFranz, "kafka-go": ReadWithKafkaGo} {
-		got, err := read(t.Context(), c.Addrs(), "log")
+	for client, read := range map[string]Reader{"franz-go": readWithFranz, "kafka-go": readWithKafkaGo} {
+		got, err := ReadLog(t.Context(), c.Addrs(), "log", read)
 		if err != nil || cmp.Diff(want, byPlace(got)) != "" {
 			t.Errorf("%s finds %v, %v, want %v", client, got, err, want)
 		}

@@ -33,8 +33,10 @@ type facts struct {
 
 	Rounds, Runs, Kills, Pauses string
 	Results, Histories          string // results, and those of which the history is kept
-	Bound, SafeBound            string // what so many rounds with none allow
-	SafeRounds, Shown           string
+	Shown                       string // the ways that stand for clients with several
+
+	// What so many rounds with none allow.
+	Bound, SafeRounds, SafeBound, GroupRounds, GroupBound string
 }
 
 func newFacts(r *Results) facts {
@@ -51,18 +53,19 @@ func newFacts(r *Results) facts {
 		versions = append(versions, n+" "+r.Setup.Versions[n])
 	}
 	f.VersionList = strings.Join(versions, ", ")
-	rounds, safe := 0, 0
+	rounds, safe, group := 0, 0, 0
 	for _, one := range r.All {
 		f.Together, rounds = max(f.Together, one.Together), max(rounds, one.Round)
 	}
 	for _, c := range r.Summaries() {
-		safe = max(safe, c.Safe.Lost.Rounds)
+		safe, group = max(safe, c.Safe.Lost.Rounds), max(group, c.Safe.Never.Rounds)
 		if len(c.Shown) > 1 {
 			shown = append(shown, fmt.Sprintf("of %s `%s`", c.Client, strings.TrimPrefix(c.Default().Way.Name, c.Client+", ")))
 		}
 	}
-	f.Rounds, f.SafeRounds = kit.Count(rounds, "round"), kit.Count(safe, "round")
-	f.Bound, f.SafeBound = percent(AtMost(rounds)), percent(AtMost(safe))
+	f.Rounds, f.Bound = kit.Count(rounds, "round"), percent(AtMost(rounds))
+	f.SafeRounds, f.SafeBound = kit.Count(safe, "round"), percent(AtMost(safe))
+	f.GroupRounds, f.GroupBound = kit.Count(group, "round"), percent(AtMost(group))
 	f.Shown = strings.Join(shown, " and ")
 	return f
 }

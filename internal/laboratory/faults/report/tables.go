@@ -121,9 +121,17 @@ func (r *Results) renderGlance(sums []ClientSummary) string {
 	return t.String()
 }
 
-// renderTotals has a row for each thing that is counted and a column for each way.
-func renderTotals(names []string, sums []Summary) string {
-	t := kit.NewTable(append([]string{""}, names...)...)
+// renderTotals has a row for each thing that is counted and a column for each way of a kind,
+// in all drills and rounds together.
+func (r *Results) renderTotals(how workload.How, name func(workload.Way) string) string {
+	heads := []string{""}
+	var sums []Summary
+	for _, w := range workload.Ways() {
+		if w.How == how {
+			heads, sums = append(heads, name(w)), append(sums, r.summary(w))
+		}
+	}
+	t := kit.NewTable(heads...)
 	for _, row := range []struct {
 		name string
 		of   func(Summary) Tally
@@ -142,28 +150,6 @@ func renderTotals(names []string, sums []Summary) string {
 		t.Row(cells...)
 	}
 	return t.String()
-}
-
-// renderSafe sums up what became of each client's records, made safe.
-func renderSafe(clients []ClientSummary) string {
-	var names []string
-	var sums []Summary
-	for _, c := range clients {
-		names, sums = append(names, c.Client), append(sums, c.Safe)
-	}
-	return renderTotals(names, sums)
-}
-
-// renderPrograms sums up what became of the records of the tutorial's programs.
-func (r *Results) renderPrograms() string {
-	var names []string
-	var sums []Summary
-	for _, w := range workload.Ways() {
-		if w.How == workload.Program {
-			names, sums = append(names, label(w, workload.Producers)), append(sums, r.summary(w))
-		}
-	}
-	return renderTotals(names, sums)
 }
 
 // renderControl compares what happened to a way alone with what happened to it among others.
@@ -270,14 +256,14 @@ func (r *Results) Parts(control *Results) (chapter, numbers map[string]string, e
 	chapter = map[string]string{
 		"setup":   say["setup"] + "\n",
 		"glance":  r.renderGlance(sums) + "\n" + say["below the glance"] + "\n",
-		"safe":    renderSafe(sums) + "\n" + say["below the safe"] + "\n",
+		"safe":    r.renderTotals(workload.Safe, func(w workload.Way) string { return w.Client }) + "\n" + say["below the safe"] + "\n",
 		"chart":   fmt.Sprintf("![%s](faults/%s)\n\n%s\n", title, chartFile, say["chart"]),
 		"control": sayOfControl["control"] + "\n\n" + r.renderControl(control),
 	}
 	numbers = map[string]string{
 		"setup":    say["numbers"] + "\n",
 		"drills":   r.renderDrills(),
-		"programs": r.renderPrograms(),
+		"programs": r.renderTotals(workload.Program, func(w workload.Way) string { return w.Name }),
 		"settings": renderSettings(),
 	}
 	return chapter, numbers, errors.Join(err, controlErr)

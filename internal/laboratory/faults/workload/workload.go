@@ -265,7 +265,7 @@ func (l *Workload) History(ctx context.Context, brokers []string, upTo time.Time
 	_, read := history.ReaderFor(l.Way.Client)
 	ctx, cancel := context.WithTimeout(ctx, cluster.Patience)
 	defer cancel()
-	run.Log, err = read(ctx, brokers, l.Topic)
+	run.Log, err = history.ReadLog(ctx, brokers, l.Topic, read)
 	return run, err
 }
 
