@@ -29,9 +29,10 @@ type facts struct {
 	VersionList string
 	Rate        string // records a second
 
-	Keys, GroupRate, Members, Together int
+	Keys, GroupRate, Members int
 
 	Rounds, Runs, Kills, Pauses string
+	Together                    string // ways that met a fault at the same time, at most
 	Results, Histories          string // results, and those of which the history is kept
 	Shown                       string // the ways that stand for clients with several
 
@@ -53,9 +54,9 @@ func newFacts(r *Results) facts {
 		versions = append(versions, n+" "+r.Setup.Versions[n])
 	}
 	f.VersionList = strings.Join(versions, ", ")
-	rounds, safe, group := 0, 0, 0
+	rounds, together, safe, group := 0, 0, 0, 0
 	for _, one := range r.All {
-		f.Together, rounds = max(f.Together, one.Together), max(rounds, one.Round)
+		together, rounds = max(together, one.Together), max(rounds, one.Round)
 	}
 	for _, c := range r.Summaries() {
 		safe, group = max(safe, c.Safe.Lost.Rounds), max(group, c.Safe.Never.Rounds)
@@ -63,6 +64,7 @@ func newFacts(r *Results) facts {
 			shown = append(shown, fmt.Sprintf("of %s `%s`", c.Client, strings.TrimPrefix(c.Default().Way.Name, c.Client+", ")))
 		}
 	}
+	f.Together = kit.Count(together, "way")
 	f.Rounds, f.Bound = kit.Count(rounds, "round"), percent(AtMost(rounds))
 	f.SafeRounds, f.SafeBound = kit.Count(safe, "round"), percent(AtMost(safe))
 	f.GroupRounds, f.GroupBound = kit.Count(group, "round"), percent(AtMost(group))

@@ -269,10 +269,11 @@ func (r *Results) Parts(control *Results) (chapter, numbers map[string]string, e
 	return chapter, numbers, errors.Join(err, controlErr)
 }
 
-// Tables is what is printed after a run.
+// Tables is what is printed after a run. Of the pages' HTML nothing is left in it.
 func (r *Results) Tables() (string, error) {
 	say, err := r.sentences()
-	text := say["setup"] + "\n\n" + r.renderDrills() + "\nWhat the words mean stands in " + Numbers.Path + ".\n"
+	plain := strings.NewReplacer(":<br>", ": ", "<br>", "; ", "&shy;", "")
+	text := say["setup"] + "\n\n" + plain.Replace(r.renderDrills()) + "\nWhat the words mean stands in " + Numbers.Path + ".\n"
 	if r.Setup.Copies == 1 {
 		text += "\n" + say["one copy"] + "\n"
 	}
