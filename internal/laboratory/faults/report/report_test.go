@@ -72,6 +72,10 @@ func TestSummaries(t *testing.T) {
 	if kills, pauses, runs := r.faults(); kills != 9 || pauses != 1 || runs != 3 {
 		t.Errorf("%d kills, %d pauses in %d runs", kills, pauses, runs)
 	}
+	// Its group was drilled with the other way.
+	if text := r.renderGlance(r.Summaries()); !strings.Contains(text, "**left out 20 %**") {
+		t.Errorf("at a glance nothing is left out:\n%s", text)
+	}
 	for _, c := range r.Summaries() {
 		if c.Client != "sarama" {
 			continue

@@ -109,7 +109,7 @@ func (r *Results) renderGlance(sums []ClientSummary) string {
 			for _, c := range sums {
 				rounds := r.Of(d.ID, c.Default().Way.ID)
 				for _, s := range c.Shown { // The consumer may be drilled with another way.
-					if rounds == nil {
+					if len(rounds) == 0 {
 						rounds = r.Of(d.ID, s.Way.ID)
 					}
 				}
@@ -158,7 +158,7 @@ func (r *Results) renderControl(alone *Results) string {
 	for _, side := range sides {
 		for _, d := range alone.Drills(side) {
 			for _, w := range alone.ways(side) {
-				if rounds := alone.Of(d.ID, w.ID); rounds != nil {
+				if rounds := alone.Of(d.ID, w.ID); len(rounds) > 0 {
 					t.Row(d.Short, label(w, side), glance(r.Of(d.ID, w.ID), side), glance(rounds, side))
 				}
 			}
