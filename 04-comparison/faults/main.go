@@ -8,13 +8,16 @@
 //	go run ./04-comparison/faults             runs every drill, and prints the tables
 //	go run ./04-comparison/faults -quick      a few drills, one round
 //	go run ./04-comparison/faults -clients sarama -drills leader-paused
-//	go run ./04-comparison/faults -write      also keeps the results beside this program, and puts
-//	                                          tables and chart into 04-comparison/FAULTS.md
+//	go run ./04-comparison/faults -control    each way alone on the brokers, in a few drills
+//	go run ./04-comparison/faults -write      keeps the results beside this program, and puts tables and
+//	                                          chart into FAULTS.md and FAULTS-NUMBERS.md; also with -control
 //	go run ./04-comparison/faults -tables     makes tables and chart again from what was kept
+//	go run ./04-comparison/faults -recount    judges the histories again that were kept, and does the same
 //
-// It starts three brokers of Apache Kafka on free ports, which takes Java and
-// Kafka's jars (KAFKA_JARS); with -docker it uses the brokers of docker-compose.yml,
-// after asking. Each result is kept when it is there, and a run that was stopped
+// It starts three brokers of Apache Kafka on free ports, which takes Java and Kafka's
+// jars (KAFKA_JARS); with -docker it uses the brokers of docker-compose.yml, after asking,
+// and with -embedded the embedded cluster, which can't lose a record when a broker dies.
+// Each result is kept when it is there, and beside it its history. A run that was stopped
 // goes on where it was. Ctrl-C ends it, and everything that it started.
 package main
 

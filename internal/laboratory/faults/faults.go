@@ -29,15 +29,14 @@ import (
 
 // Options are the flags.
 type Options struct {
-	Write, Tables, Quick, Fresh, Embedded, Docker, KeepNotes bool
+	Write, Tables, Recount, Control, Quick, Fresh, Embedded, Docker bool
 
-	Ways      []workload.Way
-	Drills    []scenario.Drill
-	Rounds    int
-	Together  int
-	Rate      int
-	Results   string
-	Histories string
+	Ways     []workload.Way
+	Drills   []scenario.Drill
+	Rounds   int
+	Together int
+	Rate     int
+	Results  string
 }
 
 func parse(args []string) (o Options, err error) {
@@ -46,15 +45,16 @@ func parse(args []string) (o Options, err error) {
 		"keep the results in "+report.Committed+", and put tables and chart into "+report.Chapter.Path)
 	f.BoolVar(&o.Tables, "tables", false, "make tables and chart again from "+report.Committed+
 		" (with -results, print those of that file), and run nothing")
+	f.BoolVar(&o.Recount, "recount", false,
+		"as -tables, but first have the checker judge the kept histories again, and say what changed")
+	f.BoolVar(&o.Control, "control", false, "each way alone on the brokers, in a round of a few drills; "+
+		"with -write it is kept in "+report.Control)
 	f.BoolVar(&o.Quick, "quick", false, "one round of three drills: about seven minutes for all ways")
-	f.BoolVar(&o.Fresh, "fresh", false, "forget the results that an earlier run kept")
+	f.BoolVar(&o.Fresh, "fresh", false, "begin anew, and set aside what an earlier run kept")
 	f.BoolVar(&o.Docker, "docker", false,
 		"use the brokers of docker-compose.yml, which must run; it asks before it kills them")
 	f.BoolVar(&o.Embedded, "embedded", false,
 		"use the embedded cluster: it keeps one copy of a record, and can only be killed")
-	f.BoolVar(&o.KeepNotes, "journals", false, "keep what the processes noted, and say where")
-	f.StringVar(&o.Histories, "histories", "",
-		"keep in this `folder`, compressed, what was noted in each run, so that it can be judged again")
 	names := f.String("clients", "",
 		"only these, separated by commas: clients, ways such as kafka-go/Async, or \"as shown\", safe, program")
 	list := f.String("drills", "",
@@ -63,17 +63,28 @@ func parse(args []string) (o Options, err error) {
 	f.IntVar(&o.Together, "together", 8, "how many ways meet a fault at the same time, at most")
 	f.IntVar(&o.Rate, "rate", 1500, "records a second that each producer is asked to write")
 	f.StringVar(&o.Results, "results", "",
-		"the file that keeps the results (\"\": .cache/faults.jsonl, or with -write the committed one)")
+		"the `file` that keeps the results (one in .cache, or with -write the committed one); "+
+			"the histories are kept beside it")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag", f.Arg(0))
 	}
-	if o.Quick {
+	if o.Quick || o.Control {
 		o.Rounds = 1
-		if *list == "" {
-			*list = "leader-killed,leader-paused,member-killed"
+	}
+	switch {
+	case *list != "":
+	case o.Quick:
+		*list = "leader-killed,leader-paused,member-killed"
+	case o.Control:
+		*list = "leader-paused,leader-cut-off,partitions-added"
+	}
+	if o.Control {
+		o.Together = 1
+		if *names == "" {
+			*names = string(workload.AsShown) + "," + string(workload.Safe)
 		}
 	}
 	if err := o.check(); err != nil {
@@ -136,61 +147,87 @@ func Command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	committed := filepath.Join(root, filepath.FromSlash(report.Committed))
-	if o.Tables {
-		return o.tables(root, committed)
+	if o.Tables || o.Recount {
+		return o.again(root)
 	}
 	o.leaveOutMissing()
-	start, name, err := o.cluster(ctx)
+	start, setup, err := o.cluster(ctx)
 	if err != nil {
 		return err
 	}
-	path := o.Results
-	switch {
-	case path == "" && o.Write:
-		path = committed
-	case path == "":
-		path = filepath.Join(root, ".cache", "faults.jsonl")
-	}
-	if o.Fresh {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("forgetting the results: %w", err)
-		}
-	}
-	results, err := report.Open(path, report.Setup{
-		Date: kit.Today(), Machine: kit.Machine(), Go: runtime.Version(), Cluster: name,
-		Rate: o.Rate, Versions: report.Versions(),
-	})
+	results, said, err := report.Open(o.path(root), setup, o.Fresh)
 	if err != nil {
 		return err
+	}
+	if said != "" {
+		fmt.Fprintln(os.Stderr, said)
 	}
 	if err := o.measure(ctx, root, results, start); err != nil {
 		return err
 	}
-	if o.Write {
-		return results.Write(root)
-	}
-	text, err := results.Tables()
-	fmt.Println(text)
-	return err
+	return o.show(root, results)
 }
 
-// tables makes the tables again from what was kept.
-func (o Options) tables(root, committed string) error {
-	path := committed
-	if o.Results != "" {
-		path = o.Results
+// path is the file that keeps the results. Each kind of cluster has one of its own.
+func (o Options) path(root string) string {
+	name := map[bool]string{true: report.Control, false: report.Committed}[o.Control]
+	switch {
+	case o.Results != "":
+		return o.Results
+	case o.Write || o.Tables || o.Recount:
+	case o.Embedded:
+		name = ".cache/faults-embedded.jsonl"
+	case o.Docker:
+		name = ".cache/faults-docker.jsonl"
+	case o.Control:
+		name = ".cache/faults-control.jsonl"
+	default:
+		name = ".cache/faults.jsonl"
 	}
-	results, err := report.Load(path)
+	return filepath.Join(root, filepath.FromSlash(name))
+}
+
+// again makes the tables again from what was kept.
+func (o Options) again(root string) error {
+	results, err := report.Load(o.path(root))
 	if err != nil {
 		return err
 	}
-	if o.Results == "" {
-		return results.Write(root)
+	if o.Recount {
+		changed, of, err := results.Recount(o.Drills, judge)
+		if err != nil {
+			return err
+		}
+		for _, text := range changed {
+			fmt.Println(text)
+		}
+		fmt.Printf("%s, %d judged again, %d changed\n", kit.Count(len(results.All), "result"), of, len(changed))
+		if len(changed) > 0 {
+			if err := results.Save(); err != nil {
+				return err
+			}
+		}
 	}
-	text, err := results.Tables()
-	fmt.Println(text)
-	return err
+	o.Write = o.Results == ""
+	return o.show(root, results)
+}
+
+// show prints the tables, or puts them into the pages, which are made of the control as well.
+func (o Options) show(root string, results *report.Results) error {
+	if !o.Write {
+		text, err := results.Tables()
+		fmt.Println(text)
+		return err
+	}
+	o.Results, o.Control = "", !o.Control
+	other, err := report.Load(o.path(root))
+	if err != nil {
+		return err
+	}
+	if !o.Control {
+		results, other = other, results
+	}
+	return results.Write(root, other)
 }
 
 // leaveOutMissing leaves out the ways whose client isn't in this binary, and says so.
@@ -207,28 +244,33 @@ func (o *Options) leaveOutMissing() {
 // A starter starts a cluster, with links between the brokers where they are asked for.
 type starter func(ctx context.Context, links bool) (cluster.Cluster, error)
 
-// cluster chooses the cluster.
-func (o Options) cluster(ctx context.Context) (start starter, name string, err error) {
+// cluster chooses the cluster, and says what is kept beside the results on it.
+func (o Options) cluster(ctx context.Context) (start starter, setup report.Setup, err error) {
+	setup = report.Setup{
+		Date: kit.Today(), Machine: kit.Machine(), Go: runtime.Version(), Rate: o.Rate, Versions: report.Versions(),
+	}
 	switch {
 	case o.Embedded:
+		setup.Cluster, setup.Copies = "the embedded cluster", 1
 		return func(context.Context, bool) (cluster.Cluster, error) {
 			c, err := embedded.Start(embedded.Options{})
 			return cluster.Embedded{Cluster: c}, err
-		}, "the embedded cluster", nil
+		}, setup, nil
 	case o.Docker:
+		setup.Cluster = "Apache Kafka of docker-compose.yml"
 		c, err := cluster.FindCompose(ctx, os.Stdin, os.Stderr)
-		start := func(context.Context, bool) (cluster.Cluster, error) { return c, nil }
-		return start, "Apache Kafka of docker-compose.yml", err
+		return func(context.Context, bool) (cluster.Cluster, error) { return c, nil }, setup, err
 	}
 	if why := apache.Unavailable(); why != "" {
-		return nil, "", fmt.Errorf("the drill needs Apache Kafka: %s\n"+
+		return nil, setup, fmt.Errorf("the drill needs Apache Kafka: %s\n"+
 			"Or use the brokers of docker-compose.yml, with -docker; or see how the clients do on the embedded cluster, with -embedded", why)
 	}
+	setup.Cluster = "Apache Kafka " + apache.Version + ", three brokers on the same machine"
 	return func(ctx context.Context, links bool) (cluster.Cluster, error) {
 		c, err := apache.Start(ctx, apache.Options{Links: links, Log: os.Stderr})
 		if err != nil {
 			return nil, err // Not a nil *Cluster in an interface.
 		}
 		return c, nil
-	}, "Apache Kafka " + apache.Version + ", three brokers on the same machine", nil
+	}, setup, nil
 }

@@ -1,12 +1,11 @@
 package faults
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"kafka-with-go/internal/laboratory/faults/report"
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
+	"kafka-with-go/internal/laboratory/kit"
 )
 
 // A plan is a run that is still to be made.
@@ -33,10 +33,18 @@ type plan struct {
 // last in each, since they take another cluster.
 func (o Options) plans(kept *report.Results, can func(scenario.Drill) bool) []plan {
 	var out []plan
-	drills := slices.DeleteFunc(slices.Clone(o.Drills), func(d scenario.Drill) bool { return !can(d) })
-	slices.SortStableFunc(drills, func(a, b scenario.Drill) int { return compareBool(a.Links, b.Links) })
+	var without, with []scenario.Drill
+	for _, d := range o.Drills {
+		switch {
+		case !can(d):
+		case d.Links:
+			with = append(with, d)
+		default:
+			without = append(without, d)
+		}
+	}
 	for round := 1; round <= o.Rounds; round++ {
-		for _, d := range drills {
+		for _, d := range slices.Concat(without, with) {
 			left := slices.DeleteFunc(slices.Clone(o.Ways), func(w workload.Way) bool {
 				return !d.Takes(w) || kept.Has(d.ID, w.ID, round)
 			})
@@ -49,12 +57,6 @@ func (o Options) plans(kept *report.Results, can func(scenario.Drill) bool) []pl
 		}
 	}
 	return out
-}
-
-// compareBool puts false before true.
-func compareBool(a, b bool) int {
-	value := map[bool]int{true: 1}
-	return cmp.Compare(value[a], value[b])
 }
 
 // A runner runs drills on one cluster after the other.
@@ -109,12 +111,7 @@ func (o Options) measure(ctx context.Context, root string, kept *report.Results,
 	if err != nil {
 		return err
 	}
-	if o.KeepNotes {
-		fmt.Fprintln(os.Stderr, "the histories are in", r.dir)
-	} else {
-		defer os.RemoveAll(r.dir)
-	}
-	defer func() { err = errors.Join(err, r.closeCluster()) }()
+	defer func() { err = errors.Join(err, r.closeCluster(), os.RemoveAll(r.dir)) }()
 	if err := r.open(ctx, start, false); err != nil {
 		return err
 	}
@@ -125,6 +122,8 @@ func (o Options) measure(ctx context.Context, root string, kept *report.Results,
 		}
 	}
 	plans := o.plans(kept, can)
+	fmt.Fprintf(os.Stderr, "%s to do, about %s; what is measured is kept in %s\n",
+		kit.Count(len(plans), "run"), minutes(takes(plans)), kept.Path)
 	links, lastRound := false, 1
 	begin := time.Now()
 	for i, p := range plans {
@@ -136,31 +135,41 @@ func (o Options) measure(ctx context.Context, root string, kept *report.Results,
 		}
 		links, lastRound = p.drill.Links, p.round
 		progress(plans, i, begin)
-		results, err := r.tryRun(ctx, p)
+		outcomes, err := r.tryRun(ctx, p)
 		if err != nil {
 			return err
 		}
-		for _, one := range results {
+		for _, one := range outcomes {
 			fmt.Fprintf(os.Stderr, "  %-28s %s\n", one.Way, one.Sum())
-		}
-		if err := kept.Add(results...); err != nil {
-			return err
+			if err := kept.Keep(one.Result, one.history); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// progress says what runs now, and how long all will take.
+// takes is how long plans take on a machine at rest.
+func takes(plans []plan) (d time.Duration) {
+	for _, p := range plans {
+		d += time.Duration(p.drill.Seconds) * time.Second
+	}
+	return d
+}
+
+// progress says what runs now, and how long all will take: once some have run, by how long
+// they took here.
 func progress(plans []plan, at int, begin time.Time) {
-	left := 0
-	for _, other := range plans[at:] {
-		left += other.drill.Seconds
+	took, left := time.Since(begin), takes(plans[at:])
+	if past := takes(plans[:at]); past > 0 {
+		left = time.Duration(float64(left) * took.Seconds() / past.Seconds())
 	}
 	p := plans[at]
-	fmt.Fprintf(os.Stderr, "[%v, about %v left] run %d of %d, round %d, %s: %s\n",
-		time.Since(begin).Round(time.Second), (time.Duration(left) * time.Second).Round(time.Minute),
-		at+1, len(plans), p.round, p.drill.ID, strings.Join(ids(p.ways), ", "))
+	fmt.Fprintf(os.Stderr, "[%v, about %s left] run %d of %d, round %d, %s: %s\n", took.Round(time.Second),
+		minutes(left), at+1, len(plans), p.round, p.drill.ID, strings.Join(ids(p.ways), ", "))
 }
+
+func minutes(d time.Duration) string { return kit.Count(int(math.Ceil(d.Minutes())), "minute") }
 
 func ids(ways []workload.Way) []string {
 	var out []string
@@ -171,20 +180,20 @@ func ids(ways []workload.Way) []string {
 }
 
 // tryRun runs a plan, a few times if it must: a busy machine can spoil a run.
-func (r *runner) tryRun(ctx context.Context, p plan) (results []report.Result, err error) {
+func (r *runner) tryRun(ctx context.Context, p plan) (outcomes []outcome, err error) {
 	for range 5 {
-		if results, err = r.run(ctx, p.drill, p.round, p.ways); err == nil || ctx.Err() != nil {
+		if outcomes, err = r.run(ctx, p.drill, p.round, p.ways); err == nil || ctx.Err() != nil {
 			break
 		}
 		fmt.Fprintln(os.Stderr, "once more, since", err)
 	}
-	return results, err
+	return outcomes, err
 }
 
 // run runs a drill for a few ways. It leaves the cluster whole and without the topics.
 func (r *runner) run(
 	ctx context.Context, d scenario.Drill, round int, ways []workload.Way,
-) (results []report.Result, err error) {
+) (outcomes []outcome, err error) {
 	r.runs++
 	workloads := make([]*workload.Workload, len(ways))
 	defer func() { err = errors.Join(err, r.clean(context.WithoutCancel(ctx), workloads)) }()
@@ -214,48 +223,43 @@ func (r *runner) run(
 			return nil, fmt.Errorf("counting %s: %w", w.Way.ID, err)
 		}
 		h.Drill, h.Round = d.ID, round
-		if err := r.keep(h); err != nil {
+		one := outcome{history: h.Pack()}
+		if one.Result, err = judge(h.Pack().Unpack()); err != nil {
 			return nil, err
 		}
-		one := judge(d, w.Way, h)
 		one.Together, one.At = len(ways), run.Started.UTC().Format(time.RFC3339)
 		one.Events, one.Kills, one.Pauses = events, kills, pauses
 		one.Rewinds, one.Says = w.Rewinds(), w.Said()
-		results = append(results, one)
+		outcomes = append(outcomes, one)
 	}
-	return results, nil
+	return outcomes, nil
+}
+
+// An outcome is a result, and the history that it was judged by.
+type outcome struct {
+	report.Result
+	history history.Line
 }
 
 // judge has the checker judge a history. It needs nothing else, so that a history that was
 // kept can be judged again.
-func judge(d scenario.Drill, way workload.Way, h history.Run) report.Result {
-	one := report.Result{Drill: h.Drill, Way: h.Way, Round: h.Round}
+func judge(h history.Run) (one report.Result, err error) {
+	one = report.Result{Drill: h.Drill, Way: h.Way, Round: h.Round}
+	way, err := workload.ByID(h.Way)
+	if err != nil {
+		return one, err
+	}
 	// Where one process does both, its consumer died with the producer.
-	consumes := d.Side == workload.Consumers || way.How == workload.Program && d.ID != scenario.ProducerKilled
-	if consumes {
+	if !h.Writes || way.How == workload.Program && h.Drill != scenario.ProducerKilled {
 		c := checker.Consuming(h)
 		one.Consumed = &c
 	}
-	if d.Side == workload.Producers {
+	if h.Writes {
 		w := checker.Writing(h)
 		one.Written = &w
 		one.Verifier, _ = history.ReaderFor(way.Client)
 	}
-	return one
-}
-
-// keep keeps a history, if that is asked for.
-func (r *runner) keep(h history.Run) error {
-	if r.o.Histories == "" {
-		return nil
-	}
-	return h.Save(historyPath(r.o.Histories, h.Drill, h.Way, h.Round))
-}
-
-// historyPath is the file in which a history is kept.
-func historyPath(dir, drill, way string, round int) string {
-	name := fmt.Sprintf("%s-%d.gz", strings.ReplaceAll(way, "/", "_"), round)
-	return filepath.Join(dir, drill, name)
+	return one, nil
 }
 
 // clean brings the cluster back to how it was found.
@@ -271,9 +275,6 @@ func (r *runner) clean(ctx context.Context, workloads []*workload.Workload) erro
 		// A table is goka's, and only there if goka made it.
 		if _, err := r.view.DeleteTopics(ctx, w.Topic, w.Group+"-table"); err != nil {
 			errs = append(errs, fmt.Errorf("deleting a topic: %w", err))
-		}
-		if r.o.KeepNotes {
-			continue
 		}
 		if err := w.Remove(); err != nil {
 			errs = append(errs, fmt.Errorf("removing what was noted: %w", err))

@@ -3,7 +3,6 @@ package checker
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -77,11 +76,7 @@ type Written struct {
 
 	Spread bool `json:",omitempty"` // the records of a key lie in several partitions: nobody reads them in order
 
-	Stall     time.Duration // the longest time in which a key got no acknowledgement
-	PerSecond []int         // records acknowledged in each second since the first was handed over
-	// Waits are the records by the time from handing over to acknowledgement:
-	// Waits[i] took less than 2^i ms, and not less than 2^(i-1).
-	Waits []int
+	Stall time.Duration // the longest time in which a key got no acknowledgement
 }
 
 // CountWritten compares a producer's history with the log.
@@ -106,7 +101,7 @@ func CountWritten(entries []history.Entry, log []history.Found, key KeyOf) Writt
 
 // A fate is what the producer knows of a record.
 type fate struct {
-	handed  time.Time
+	handed  bool
 	outcome history.Kind // Handed while there is none
 }
 
@@ -118,7 +113,7 @@ func (w *Written) read(entries []history.Entry, key KeyOf) map[int]fate {
 		f := fates[e.Number]
 		switch e.Kind {
 		case history.Handed:
-			f.handed = e.At
+			f.handed = true
 			f.outcome = max(f.outcome, history.Handed)
 		case history.Acked:
 			f.outcome = history.Acked
@@ -127,11 +122,6 @@ func (w *Written) read(entries []history.Entry, key KeyOf) map[int]fate {
 				w.Stall = max(w.Stall, e.At.Sub(last))
 			}
 			lastAcked[k] = e.At
-			w.PerSecond = count(w.PerSecond, max(0, int(e.At.Sub(entries[0].At)/time.Second)))
-			if !f.handed.IsZero() {
-				wait := max(0, e.At.Sub(f.handed).Milliseconds())
-				w.Waits = count(w.Waits, bits.Len64(uint64(wait)))
-			}
 		case history.Failed, history.Refused:
 			// A program may hand a record over again after a failure: then that it is
 			// written counts, whenever it was said, and a failure more than a refusal.
@@ -148,7 +138,7 @@ func (w *Written) read(entries []history.Entry, key KeyOf) map[int]fate {
 
 // countFate counts what became of one record, which is in the log or not.
 func (w *Written) countFate(f fate, there bool) {
-	if !f.handed.IsZero() {
+	if f.handed {
 		w.Handed++
 	}
 	switch f.outcome {
@@ -171,15 +161,6 @@ func one(condition bool) int {
 		return 1
 	}
 	return 0
-}
-
-// count adds one at index i, and makes room for it.
-func count(counts []int, i int) []int {
-	for len(counts) <= i {
-		counts = append(counts, 0)
-	}
-	counts[i]++
-	return counts
 }
 
 // order counts the records whose first appearance in a partition is behind that
@@ -225,7 +206,6 @@ type Consumed struct {
 	Twice      int // worked on more than once
 	Disordered int // first worked on after a later record with the same key
 	Stall      time.Duration
-	PerSecond  []int // records worked on in each second since the first
 }
 
 // CountConsumed compares what was acknowledged to the producers with what the
@@ -244,7 +224,6 @@ func CountConsumed(acked, worked []history.Entry, key KeyOf) Consumed {
 	furthest := make(map[ordered]int64)
 	last := make(map[ordered]time.Time)
 	for _, e := range worked {
-		c.PerSecond = count(c.PerSecond, int(e.At.Sub(worked[0].At)/time.Second))
 		p, l := place{e.Partition, e.Offset}, ordered{key(e.Number), e.Partition}
 		if at, ok := last[l]; ok {
 			c.Stall = max(c.Stall, e.At.Sub(at))

@@ -17,6 +17,7 @@ import (
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/laboratory/faults/checker"
 	"kafka-with-go/internal/laboratory/faults/history"
+	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/kit"
 )
 
@@ -35,6 +36,7 @@ type Result struct {
 
 	Kills, Pauses int             `json:",omitempty"` // of brokers
 	Events        []history.Event // what was done to the cluster
+	History       bool            `json:",omitempty"` // its history is kept, so that it can be judged again
 	Says          []string        `json:",omitempty"` // what the way's processes said, numbers taken out
 }
 
@@ -44,6 +46,7 @@ type Setup struct {
 	Machine  string
 	Go       string
 	Cluster  string
+	Copies   int `json:",omitempty"` // of each record that the cluster keeps, where it isn't three
 	Rate     int // records a second that each producer was asked to write
 	Versions map[string]string
 }
@@ -75,26 +78,57 @@ type Results struct {
 	All   []Result
 }
 
-// Open opens a file of results, or starts one.
-func Open(path string, setup Setup) (*Results, error) {
-	r, err := Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r = &Results{Path: path, Setup: setup}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, fmt.Errorf("making the folder of the results: %w", err)
+// Open opens a file of results, or starts one. Results of another set-up that it holds, or all
+// if it is to begin anew, are set aside, and a sentence says where.
+func Open(path string, setup Setup, anew bool) (r *Results, said string, err error) {
+	r, err = Load(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, "", err
+	}
+	if err == nil {
+		ours := setup
+		ours.Date = r.Setup.Date // A run may go on on another day.
+		if !anew && reflect.DeepEqual(r.Setup, ours) {
+			return r, "", nil
 		}
-		return r, r.append(setup)
+		if said, err = r.setAside(anew); err != nil {
+			return nil, "", err
+		}
+	}
+	r = &Results{Path: path, Setup: setup}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, "", fmt.Errorf("making the folder of the results: %w", err)
+	}
+	return r, said, r.append(setup)
+}
+
+// setAside gives the file, and the folder of its histories, a name that isn't taken yet.
+func (r *Results) setAside(anew bool) (said string, err error) {
+	base, ending := strings.TrimSuffix(r.Path, filepath.Ext(r.Path)), filepath.Ext(r.Path)
+	aside := Results{}
+	for n := 1; ; n++ {
+		aside.Path = fmt.Sprintf("%s-%d%s", base, n, ending)
+		if _, err := os.Stat(aside.Path); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	err = os.Rename(r.Path, aside.Path)
+	if _, statErr := os.Stat(r.Histories()); statErr == nil {
+		err = errors.Join(err, os.Rename(r.Histories(), aside.Histories()))
 	}
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("setting earlier results aside: %w", err)
 	}
-	ours := setup
-	ours.Date = r.Setup.Date // A run may go on on another day.
-	if !reflect.DeepEqual(r.Setup, ours) {
-		return nil, fmt.Errorf("%s holds results of another set-up; -fresh forgets them, -results names another file\n"+
-			"there: %s\nnow:   %s", path, r.Setup, ours)
+	why := "were measured with another set-up"
+	if anew {
+		why = "were kept"
 	}
-	return r, nil
+	return fmt.Sprintf("%s that %s (%s) are in %s now", kit.Count(len(r.All), "result"), why, r.Setup, aside.Path), nil
+}
+
+// Histories is the folder in which the histories of the results are kept.
+func (r *Results) Histories() string {
+	return strings.TrimSuffix(r.Path, filepath.Ext(r.Path)) + "-histories"
 }
 
 // Load reads a file of results.
@@ -119,21 +153,21 @@ func Load(path string) (*Results, error) {
 	return r, lines.Err()
 }
 
-// Add keeps results, so that nothing that was measured is lost if the run is stopped.
-func (r *Results) Add(results ...Result) error {
-	for _, one := range results {
-		if err := r.append(one); err != nil {
-			return err
-		}
-		r.All = append(r.All, one)
+// Keep keeps a result and its history, so that nothing that was measured is lost if the run is
+// stopped. The history comes first: of one that is there twice, the last one counts.
+func (r *Results) Keep(one Result, h history.Line) error {
+	if err := h.Append(r.historyFile(one.Drill)); err != nil {
+		return err
 	}
-	return nil
+	one.History = true
+	r.All = append(r.All, one)
+	return r.append(one)
 }
 
-func (r *Results) append(line any) error {
-	text, err := kit.JSON(line, "")
+func (r *Results) append(lines ...any) error {
+	text, err := encode(lines...)
 	if err != nil {
-		return fmt.Errorf("writing a result: %w", err)
+		return err
 	}
 	file, err := os.OpenFile(r.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -143,24 +177,89 @@ func (r *Results) append(line any) error {
 	return errors.Join(err, file.Close())
 }
 
+func encode(lines ...any) (text []byte, err error) {
+	for _, line := range lines {
+		one, err := kit.JSON(line, "")
+		if err != nil {
+			return nil, fmt.Errorf("writing a result: %w", err)
+		}
+		text = append(text, one...)
+	}
+	return text, nil
+}
+
 // Has tells whether a round of a drill was run for a way.
 func (r *Results) Has(drill, way string, round int) bool {
 	return slices.ContainsFunc(r.Of(drill, way), func(one Result) bool { return one.Round == round })
 }
 
-// Of returns the rounds of a drill for a way.
-func (r *Results) Of(drill, way string) []Result {
-	var out []Result
-	for _, one := range r.All {
-		if one.Drill == drill && one.Way == way {
-			out = append(out, one)
+func (r *Results) historyFile(drill string) string { return filepath.Join(r.Histories(), drill+".zst") }
+
+// Recount has each history that is kept of some drills judged again, and puts the judgement in
+// the place of the result's earlier one. It says what has changed, and of how many results.
+func (r *Results) Recount(drills []scenario.Drill, judge func(history.Run) (Result, error)) (changed []string, of int, err error) {
+	for _, d := range drills {
+		again := make(map[string]Result)
+		id := func(one Result) string { return fmt.Sprintf("%s, %s, round %d", one.Drill, one.Way, one.Round) }
+		kept := func(one Result) bool { return one.Drill == d.ID && one.History }
+		if !slices.ContainsFunc(r.All, kept) {
+			continue
+		}
+		err := history.Each(r.historyFile(d.ID), func(h history.Run) error {
+			one, err := judge(h)
+			again[id(one)] = one
+			return err
+		})
+		if err != nil {
+			return nil, of, err
+		}
+		for i := range r.All {
+			one := &r.All[i]
+			if !kept(*one) {
+				continue
+			}
+			now, ok := again[id(*one)]
+			if !ok {
+				return nil, of, fmt.Errorf("%s: its history is missing in %s", id(*one), r.historyFile(d.ID))
+			}
+			of++
+			if !reflect.DeepEqual(now.Written, one.Written) || !reflect.DeepEqual(now.Consumed, one.Consumed) {
+				changed = append(changed, fmt.Sprintf("%s: it was %s; it is %s", id(*one), one.Sum(), now.Sum()))
+			}
+			one.Written, one.Consumed = now.Written, now.Consumed
 		}
 	}
-	return out
+	return changed, of, nil
+}
+
+// Save writes all results anew.
+func (r *Results) Save() error {
+	lines := []any{r.Setup}
+	for _, one := range r.All {
+		lines = append(lines, one)
+	}
+	text, err := encode(lines...)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.WriteFile(r.Path+".new", text, 0o644), os.Rename(r.Path+".new", r.Path)); err != nil {
+		return fmt.Errorf("keeping the results: %w", err)
+	}
+	return nil
+}
+
+// Of returns the rounds of a drill for a way.
+func (r *Results) Of(drill, way string) []Result {
+	return r.of(func(one Result) bool { return one.Drill == drill && one.Way == way })
+}
+
+func (r *Results) of(include func(Result) bool) []Result {
+	return slices.DeleteFunc(slices.Clone(r.All), func(one Result) bool { return !include(one) })
 }
 
 // CountIs tells whether some, or none, was counted of a measure in each of the rounds.
 func CountIs(rounds []Result, measure string, some bool) bool {
-	m, ok := measureByName(measure)
-	return ok && !slices.ContainsFunc(counts(rounds, m), func(n int) bool { return (n > 0) != some })
+	m, _, ok := measureByName(measure)
+	c := count(rounds, m)
+	return ok && (some && c.with == c.rounds || !some && c.with == 0)
 }

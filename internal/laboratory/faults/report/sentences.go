@@ -2,7 +2,6 @@ package report
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -14,22 +13,12 @@ import (
 //go:embed sentences.md
 var sentencesText string
 
-// sentences are those of sentences.md by their heads.
-type sentences map[string]string
-
-// sentences reads the sentences about the results.
-func (r *Results) sentences() (sentences, error) {
+// sentences reads the sentences about the results, by their heads.
+func (r *Results) sentences() (map[string]string, error) {
 	sections, err := kit.Sections("sentences.md", sentencesText, newFacts(r))
-	out := make(sentences)
+	out := make(map[string]string)
 	for _, s := range sections {
 		out[s.Title] = s.Text
-	}
-	for _, side := range sides {
-		for _, m := range measures[side] {
-			if out[m.name] == "" {
-				err = errors.Join(err, fmt.Errorf("sentences.md doesn't say what is counted as %q", m.name))
-			}
-		}
 	}
 	return out, err
 }
@@ -40,30 +29,45 @@ type facts struct {
 	VersionList string
 	Rate        string // records a second
 
-	Keys, GroupRate, Members, Together int
+	Keys, GroupRate, Members int
 
-	Rounds, RunsOfAll, KillsOfAll, PausesOfAll string
-	Runs, Kills, Pauses                        string // of the careful ways
+	Rounds, Runs, Kills, Pauses string
+	Together                    string // ways that met a fault at the same time, at most
+	Results, Histories          string // results, and those of which the history is kept
+	Shown                       string // the ways that stand for clients with several
+
+	// What so many rounds with none allow.
+	Bound, SafeRounds, SafeBound, GroupRounds, GroupBound string
 }
 
 func newFacts(r *Results) facts {
+	kills, pauses, runs := r.faults()
 	f := facts{
 		Setup: r.Setup, Rate: kit.Thousands(r.Setup.Rate),
 		Keys: workload.Keys, GroupRate: workload.ConsumerRate, Members: workload.Members,
+		Runs: kit.Count(runs, "run"), Kills: kit.Count(kills, "kill"), Pauses: kit.Count(pauses, "pause"),
+		Results:   kit.Count(len(r.All), "result"),
+		Histories: kit.Thousands(len(r.of(func(one Result) bool { return one.History }))),
 	}
-	var versions []string
+	var versions, shown []string
 	for _, n := range clients.Names() {
 		versions = append(versions, n+" "+r.Setup.Versions[n])
 	}
 	f.VersionList = strings.Join(versions, ", ")
-	rounds := 0
+	rounds, together, safe, group := 0, 0, 0, 0
 	for _, one := range r.All {
-		f.Together, rounds = max(f.Together, one.Together), max(rounds, one.Round)
+		together, rounds = max(together, one.Together), max(rounds, one.Round)
 	}
-	f.Rounds = kit.Count(rounds, "round")
-	kills, pauses, runs := r.faults(func(workload.Way) bool { return true })
-	f.KillsOfAll, f.PausesOfAll, f.RunsOfAll = kit.Count(kills, "kill"), kit.Count(pauses, "pause"), kit.Count(runs, "run")
-	kills, pauses, runs = r.faults(workload.Way.Careful)
-	f.Kills, f.Pauses, f.Runs = kit.Thousands(kills), kit.Thousands(pauses), kit.Thousands(runs)
+	for _, c := range r.Summaries() {
+		safe, group = max(safe, c.Safe.Lost.Rounds), max(group, c.Safe.Never.Rounds)
+		if len(c.Shown) > 1 {
+			shown = append(shown, fmt.Sprintf("of %s `%s`", c.Client, strings.TrimPrefix(c.Default().Way.Name, c.Client+", ")))
+		}
+	}
+	f.Together = kit.Count(together, "way")
+	f.Rounds, f.Bound = kit.Count(rounds, "round"), percent(AtMost(rounds))
+	f.SafeRounds, f.SafeBound = kit.Count(safe, "round"), percent(AtMost(safe))
+	f.GroupRounds, f.GroupBound = kit.Count(group, "round"), percent(AtMost(group))
+	f.Shown = strings.Join(shown, " and ")
 	return f
 }

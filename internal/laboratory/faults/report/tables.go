@@ -1,24 +1,35 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/laboratory/faults/scenario"
 	"kafka-with-go/internal/laboratory/faults/workload"
 	"kafka-with-go/internal/laboratory/generated"
 	"kafka-with-go/internal/laboratory/kit"
 )
 
-// Committed is the file of the results that the chapter is made of.
-const Committed = "04-comparison/faults/results.jsonl"
+const (
+	// Committed is the file of the results that the pages are made of.
+	Committed = "04-comparison/faults/results.jsonl"
+	// Control is that of the control, in which each way was alone on the brokers.
+	Control = "04-comparison/faults/control.jsonl"
 
-// Chapter is the text with the generated parts.
-var Chapter = generated.File{Path: "04-comparison/FAULTS.md", Command: "go run ./04-comparison/faults -tables"}
+	command   = "go run ./04-comparison/faults -tables"
+	chartFile = "faults.svg"
+)
+
+// The pages with generated parts: what was found, and all numbers.
+var (
+	Chapter = generated.File{Path: "04-comparison/FAULTS.md", Command: command}
+	Numbers = generated.File{Path: "04-comparison/FAULTS-NUMBERS.md", Command: command}
+)
 
 var sides = []workload.Side{workload.Producers, workload.Consumers}
 
@@ -51,135 +62,176 @@ func label(w workload.Way, side workload.Side) string {
 	return w.Name
 }
 
-// renderSide makes the tables of a side: one for each thing that is counted, with the ways
-// that have any of it, and one of the longest stalls.
-func (r *Results) renderSide(side workload.Side, say sentences) string {
-	var parts []string
-	for _, m := range measures[side] {
-		parts = append(parts, r.renderMeasure(side, m, say[m.name]))
-	}
-	stalls := r.table(side, r.ways(side), func(rounds []Result) string { return seconds(stalls(rounds, side)) })
-	return strings.Join(parts, "\n") + "\n" + say["stall of "+string(side)] + ":\n\n" + stalls
+// glances are the words for what is counted, in the table of all drills.
+var glances = map[workload.Side][][2]string{
+	workload.Producers: {
+		{"lost", "lost"}, {"failed", "failed"}, {"repeated", "twice"}, {"out of order", "out of order"},
+	},
+	workload.Consumers: {
+		{"never worked on", "left out"}, {"worked on twice", "twice"}, {"worked on out of order", "out of order"},
+	},
 }
 
-func (r *Results) renderMeasure(side workload.Side, m measure, title string) string {
-	var some []workload.Way
-	var none []string
-	for _, w := range r.ways(side) {
-		if r.has(side, w, m) {
-			some = append(some, w)
-		} else {
-			none = append(none, label(w, side))
+// glance says in few words what happened in the rounds of a drill.
+func glance(rounds []Result, side workload.Side) string {
+	var parts []string
+	for _, g := range glances[side] {
+		m, _, _ := measureByName(g[0])
+		c := count(rounds, m)
+		text := g[1] + " " + percent(c.share)
+		if c.with < c.rounds {
+			text = fmt.Sprintf("%s in %d of %d", g[1], c.with, c.rounds)
+		}
+		if m.worst {
+			text = "**" + text + "**"
+		}
+		if c.with > 0 {
+			parts = append(parts, text)
 		}
 	}
-	if some == nil {
-		return title + ": none, with any client in any drill.\n"
+	if parts == nil && len(rounds) > 0 {
+		return "—"
 	}
-	text := title + ":\n\n" + r.table(side, some, func(rounds []Result) string { return cell(counts(rounds, m)) })
-	if none != nil {
-		text += "\nNone in any drill: " + strings.Join(none, "; ") + ".\n"
-	}
-	return text
+	return strings.Join(parts, "<br>")
 }
 
-// has tells whether any was counted of a measure for a way, in any round of any drill.
-func (r *Results) has(side workload.Side, w workload.Way, m measure) bool {
-	return slices.ContainsFunc(r.Drills(side), func(d scenario.Drill) bool {
-		return !CountIs(r.Of(d.ID, w.ID), m.name, false)
-	})
-}
-
-// table has a row for each way and a column for each drill.
-func (r *Results) table(side workload.Side, ways []workload.Way, show func([]Result) string) string {
-	heads := []string{"client"}
-	for _, d := range r.Drills(side) {
-		heads = append(heads, d.Short)
+// renderGlance has a row for each drill and a column for each client, as its own
+// documentation shows it.
+func (r *Results) renderGlance(sums []ClientSummary) string {
+	heads := []string{""}
+	for _, c := range sums {
+		heads = append(heads, c.Client)
 	}
 	t := kit.NewTable(heads...)
-	for _, w := range ways {
-		row := []string{label(w, side)}
+	for _, side := range sides {
 		for _, d := range r.Drills(side) {
-			row = append(row, show(r.Of(d.ID, w.ID)))
+			row := []string{fmt.Sprintf("[%s](FAULTS-NUMBERS.md#%s)", d.Short, strings.ReplaceAll(d.Short, " ", "-"))}
+			for _, c := range sums {
+				rounds := r.Of(d.ID, c.Default().Way.ID)
+				for _, s := range c.Shown { // The consumer may be drilled with another way.
+					if len(rounds) == 0 {
+						rounds = r.Of(d.ID, s.Way.ID)
+					}
+				}
+				row = append(row, glance(rounds, side))
+			}
+			t.Row(row...)
 		}
-		t.Row(row...)
 	}
 	return t.String()
 }
 
-// A total adds up what a way went through.
-type total struct {
-	Rounds                                   int
-	Faults                                   int // brokers killed or paused while it worked
-	Acked, Lost, Repeated, Disordered        int
-	ToWorkOn, Never, Twice, WorkedOutOfOrder int
-}
-
-func (r *Results) total(include func(workload.Way) bool) (t total) {
-	for _, one := range r.All {
-		w, err := workload.ByID(one.Way)
-		if err != nil || !include(w) {
-			continue
-		}
-		t.Rounds++
-		t.Faults += one.Kills + one.Pauses
-		if w := one.Written; w != nil {
-			t.Acked += w.Acked
-			t.Lost += w.Lost
-			t.Repeated += w.Repeated
-			t.Disordered += w.Disordered
-		}
-		if c := one.Consumed; c != nil {
-			t.ToWorkOn += c.Acked
-			t.Never += c.Never
-			t.Twice += c.Twice
-			t.WorkedOutOfOrder += c.Disordered
+// renderTotals has a row for each thing that is counted and a column for each way of a kind,
+// in all drills and rounds together.
+func (r *Results) renderTotals(how workload.How, name func(workload.Way) string) string {
+	heads := []string{""}
+	var sums []Summary
+	for _, w := range workload.Ways() {
+		if w.How == how {
+			heads, sums = append(heads, name(w)), append(sums, r.summary(w))
 		}
 	}
-	return t
-}
-
-func (t total) row(name string) []string {
-	cells := []string{name}
-	for _, n := range []int{
-		t.Rounds, t.Faults, t.Acked, t.Lost, t.Repeated, t.Disordered,
-		t.ToWorkOn, t.Never, t.Twice, t.WorkedOutOfOrder,
+	t := kit.NewTable(heads...)
+	for _, row := range []struct {
+		name string
+		of   func(Summary) Tally
+	}{
+		{"lost", func(s Summary) Tally { return s.Lost }},
+		{"written twice", func(s Summary) Tally { return s.Repeated }},
+		{"written out of order", func(s Summary) Tally { return s.OutOfOrder }},
+		{"left out by a group", func(s Summary) Tally { return s.Never }},
+		{"worked on twice", func(s Summary) Tally { return s.Twice }},
+		{"worked on out of order", func(s Summary) Tally { return s.WorkedOutOfOrder }},
 	} {
-		cells = append(cells, kit.Thousands(n))
+		cells := []string{row.name}
+		for _, s := range sums {
+			cells = append(cells, row.of(s).String())
+		}
+		t.Row(cells...)
 	}
-	return cells
+	return t.String()
+}
+
+// renderControl compares what happened to a way alone with what happened to it among others.
+func (r *Results) renderControl(alone *Results) string {
+	t := kit.NewTable("", "way", "met by several clients at once", "alone on the brokers")
+	for _, side := range sides {
+		for _, d := range alone.Drills(side) {
+			for _, w := range alone.ways(side) {
+				if rounds := alone.Of(d.ID, w.ID); len(rounds) > 0 {
+					t.Row(d.Short, label(w, side), glance(r.Of(d.ID, w.ID), side), glance(rounds, side))
+				}
+			}
+		}
+	}
+	return t.String()
 }
 
 // faults counts the brokers that were really killed and paused: several ways meet one fault.
-func (r *Results) faults(include func(workload.Way) bool) (kills, pauses, runs int) {
+func (r *Results) faults() (kills, pauses, runs int) {
 	seen := make(map[string]bool)
 	for _, one := range r.All {
-		w, err := workload.ByID(one.Way)
-		id := one.Drill + one.At
-		if err != nil || !include(w) || seen[id] {
-			continue
+		if id := one.Drill + one.At; !seen[id] {
+			seen[id] = true
+			runs, kills, pauses = runs+1, kills+one.Kills, pauses+one.Pauses
 		}
-		seen[id] = true
-		runs++
-		kills += one.Kills
-		pauses += one.Pauses
 	}
 	return kills, pauses, runs
 }
 
-// renderTotals adds up what the safe ways and the programs went through.
-func (r *Results) renderTotals(say sentences) string {
-	t := kit.NewTable("client", "runs", "brokers killed or paused meanwhile", "records acknowledged", "lost", "repeated",
-		"out of order", "records to work on", "never worked on", "worked on twice", "worked on out of order")
-	for _, how := range []workload.How{workload.Safe, workload.Program} {
-		for _, w := range workload.Ways() {
-			sum := r.total(func(other workload.Way) bool { return other.ID == w.ID })
-			if w.How == how && sum.Rounds > 0 {
-				t.Row(sum.row(label(w, workload.Producers))...)
+// renderDrill has a row for each way that met the fault, and a column for each thing that was
+// counted of many ways. What was counted of few is told below.
+func (r *Results) renderDrill(d scenario.Drill) string {
+	ways := slices.DeleteFunc(r.ways(d.Side), func(w workload.Way) bool { return len(r.Of(d.ID, w.ID)) == 0 })
+	var columns []measure
+	below := ""
+	for _, m := range measures[d.Side] {
+		var some []string
+		for _, w := range ways {
+			if c := count(r.Of(d.ID, w.ID), m); c.with > 0 {
+				some = append(some, label(w, d.Side)+" "+strings.ReplaceAll(c.cell(), "<br>", " "))
 			}
 		}
+		const few = 3
+		switch {
+		case len(some) > few || m.worst:
+			columns = append(columns, m)
+		case some != nil:
+			below += fmt.Sprintf("\n- %s: %s; no other.", m.name, strings.Join(some, "; "))
+		default:
+			below += fmt.Sprintf("\n- %s: none, with any client in any round.", m.name)
+		}
 	}
-	t.Row(r.total(workload.Way.Careful).row("all of them")...)
-	return t.String() + "\n" + say["below the totals"] + "\n"
+	heads := []string{"client", "acknowl&shy;edged"}
+	for _, m := range columns {
+		heads = append(heads, m.name)
+	}
+	t := kit.NewTable(append(heads, "longest stall, s")...)
+	for _, w := range ways {
+		rounds := r.Of(d.ID, w.ID)
+		row := []string{label(w, d.Side), amount(count(rounds, acknowledged).median)}
+		for _, m := range columns {
+			row = append(row, count(rounds, m).cell())
+		}
+		var stalls []time.Duration
+		for _, one := range rounds {
+			stalls = append(stalls, one.stall(d.Side))
+		}
+		t.Row(append(row, seconds(stalls))...)
+	}
+	return t.String() + below + "\n"
+}
+
+// renderDrills has a section for each drill.
+func (r *Results) renderDrills() string {
+	var parts []string
+	for _, side := range sides {
+		for _, d := range r.Drills(side) {
+			parts = append(parts, fmt.Sprintf("## %s\n\n%s (`-drills %s`).\n\n%s",
+				d.Short, strings.ToUpper(d.Title[:1])+d.Title[1:], d.ID, r.renderDrill(d)))
+		}
+	}
+	return strings.Join(parts, "\n")
 }
 
 // renderSettings lists what each way sets, and where its code is from.
@@ -196,93 +248,40 @@ func renderSettings() string {
 	return b.String()
 }
 
-// renderClient lists what each way of a client did, but what was 0 everywhere.
-func (r *Results) renderClient(client string) string {
-	var b strings.Builder
-	for _, w := range workload.Ways() {
-		if w.Client != client {
-			continue
-		}
-		fmt.Fprintf(&b, "- %s:\n", label(w, workload.Producers))
-		for _, side := range sides {
-			if !slices.ContainsFunc(r.ways(side), func(other workload.Way) bool { return other.ID == w.ID }) {
-				continue
-			}
-			for _, m := range measures[side] {
-				b.WriteString(r.renderWay(side, w, m))
-			}
-		}
-	}
-	return b.String()
-}
-
-// renderWay lists the drills in which a way has some of a measure.
-func (r *Results) renderWay(side workload.Side, w workload.Way, m measure) string {
-	var where []string
-	for _, d := range r.Drills(side) {
-		if rounds := r.Of(d.ID, w.ID); !CountIs(rounds, m.name, false) {
-			where = append(where, d.Short+" "+cell(counts(rounds, m)))
-		}
-	}
-	switch {
-	case where != nil:
-		return fmt.Sprintf("  - %s: %s\n", m.name, strings.Join(where, "; "))
-	case m.worst:
-		return fmt.Sprintf("  - %s: none\n", m.name)
-	}
-	return ""
-}
-
-// renderDrills says what is done in each drill.
-func renderDrills(say sentences) string {
-	var parts []string
-	for _, side := range sides {
-		text := say["drills of "+string(side)] + "\n\n"
-		for _, d := range scenario.Drills() {
-			if d.Side == side {
-				text += fmt.Sprintf("- **%s**: %s (`-drills %s`).\n", d.Short, d.Title, d.ID)
-			}
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, "\n")
-}
-
-const chartFile = "faults.svg"
-
-// Parts are the generated parts of the chapter, by the names in their markers.
-func (r *Results) Parts() (map[string]string, error) {
+// Parts are the generated parts of the two pages, by the names in their markers.
+func (r *Results) Parts(control *Results) (chapter, numbers map[string]string, err error) {
 	say, err := r.sentences()
-	title := say["chart title"]
-	out := map[string]string{
-		"setup":     say["setup"] + "\n",
-		"drills":    renderDrills(say),
-		"chart":     fmt.Sprintf("![%s](faults/%s)\n\n*%s* %s\n", title, chartFile, title, say["chart"]),
-		"totals":    r.renderTotals(say),
-		"producers": r.renderSide(workload.Producers, say),
-		"consumers": r.renderSide(workload.Consumers, say),
-		"settings":  renderSettings(),
+	sayOfControl, controlErr := control.sentences()
+	sums, title := r.Summaries(), say["chart title"]
+	chapter = map[string]string{
+		"setup":   say["setup"] + "\n",
+		"glance":  r.renderGlance(sums) + "\n" + say["below the glance"] + "\n",
+		"safe":    r.renderTotals(workload.Safe, func(w workload.Way) string { return w.Client }) + "\n" + say["below the safe"] + "\n",
+		"chart":   fmt.Sprintf("![%s](faults/%s)\n\n%s\n", title, chartFile, say["chart"]),
+		"control": sayOfControl["control"] + "\n\n" + r.renderControl(control),
 	}
-	for _, c := range clients.All() {
-		out[c.Name()] = r.renderClient(c.Name())
+	numbers = map[string]string{
+		"setup":    say["numbers"] + "\n",
+		"drills":   r.renderDrills(),
+		"programs": r.renderTotals(workload.Program, func(w workload.Way) string { return w.Name }),
+		"settings": renderSettings(),
 	}
-	return out, err
+	return chapter, numbers, errors.Join(err, controlErr)
 }
 
-// Tables is what is printed after a run.
+// Tables is what is printed after a run. Of the pages' HTML nothing is left in it.
 func (r *Results) Tables() (string, error) {
 	say, err := r.sentences()
-	text := say["setup"] + "\n"
-	for _, side := range sides {
-		if len(r.Drills(side)) > 0 {
-			text += "\n" + r.renderSide(side, say) + "\n"
-		}
+	plain := strings.NewReplacer(":<br>", ": ", "<br>", "; ", "&shy;", "")
+	text := say["setup"] + "\n\n" + plain.Replace(r.renderDrills()) + "\nWhat the words mean stands in " + Numbers.Path + ".\n"
+	if r.Setup.Copies == 1 {
+		text += "\n" + say["one copy"] + "\n"
 	}
-	return text + "\nWhat each way sets:\n\n" + renderSettings(), err
+	return text, err
 }
 
-// Write puts tables and chart into the chapter.
-func (r *Results) Write(root string) error {
+// Write puts tables and chart into the pages.
+func (r *Results) Write(root string, control *Results) error {
 	svg, err := r.Chart()
 	if err != nil {
 		return err
@@ -291,9 +290,9 @@ func (r *Results) Write(root string) error {
 	if err := os.WriteFile(path, svg, 0o644); err != nil {
 		return fmt.Errorf("writing the chart: %w", err)
 	}
-	parts, err := r.Parts()
+	chapter, numbers, err := r.Parts(control)
 	if err != nil {
 		return err
 	}
-	return Chapter.Write(root, parts)
+	return errors.Join(Chapter.Write(root, chapter), Numbers.Write(root, numbers))
 }

@@ -257,7 +257,7 @@ func (l *Workload) keys() int {
 
 // History is all that a checker needs to judge the workload.
 func (l *Workload) History(ctx context.Context, brokers []string, upTo time.Time) (history.Run, error) {
-	run := history.Run{Way: l.Way.ID, Keys: l.keys(), UpTo: upTo}
+	run := history.Run{Way: l.Way.ID, Writes: l.Side == Producers, Keys: l.keys(), UpTo: upTo}
 	var err error
 	if run.Entries, err = l.entries(); err != nil || l.Side == Consumers {
 		return run, err
@@ -265,7 +265,7 @@ func (l *Workload) History(ctx context.Context, brokers []string, upTo time.Time
 	_, read := history.ReaderFor(l.Way.Client)
 	ctx, cancel := context.WithTimeout(ctx, cluster.Patience)
 	defer cancel()
-	run.Log, err = read(ctx, brokers, l.Topic)
+	run.Log, err = history.ReadLog(ctx, brokers, l.Topic, read)
 	return run, err
 }
 
