@@ -172,7 +172,7 @@ func commitIntervalCell(commits []wire.Request) Cell {
 		between = append(between, commits[i+1].At.Sub(commits[i].At))
 	}
 	median, _, _ := kit.Spread(between)
-	if median < 300*time.Millisecond {
+	if median < 500*time.Millisecond {
 		return Cell{Value: "each record"}
 	}
 	return Cell{"every " + human(median.Round(time.Second)), repeats}

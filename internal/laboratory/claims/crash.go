@@ -47,7 +47,7 @@ func crashOne(ctx context.Context, c adapter.Client) (crash Crash, err error) {
 		return crash, err
 	}
 	defer adapter.CloseSoon(end)
-	if !until(cluster, 3*patience, func([]wire.Request) bool { return worked.Load() > 0 }) {
+	if !until(cluster, 2*patience, func([]wire.Request) bool { return worked.Load() > 0 }) {
 		return crash, errors.New("no record came")
 	}
 	time.Sleep(crashAfter)

@@ -39,7 +39,7 @@ const (
 	literal   = "kafka.Writer{}"
 
 	testTopic = "message-log"
-	patience  = 10 * time.Second // for what a client does in the end
+	patience  = 20 * time.Second // for what a client does in the end
 )
 
 // A side is the defaults of writing or of reading: the rows and columns of their table, and
