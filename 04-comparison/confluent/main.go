@@ -196,14 +196,19 @@ func produce(ctx context.Context) (written int, err error) {
 		}
 		waiting.Stop()
 		place := report.TopicPartition
-		if refused(place.Error) {
-			return written, fmt.Errorf("writing record %d: %w", written, place.Error)
+		err = place.Error
+		fatal := producer.GetFatalError()
+		if fatal != nil {
+			err = fatal // The client has come to its end, as when a permission is missing.
 		}
-		if place.Error != nil {
+		if refused(err) {
+			return written, fmt.Errorf("writing record %d: %w", written, err)
+		}
+		if err != nil {
 			// The client has given up. One of its attempts may have succeeded without an answer.
 			fmt.Printf("waiting to write %d: %v (it is written again, and may be there twice)\n",
-				written, place.Error)
-			pause(ctx, 200*time.Millisecond)
+				written, err)
+			pause(ctx, time.Second)
 			continue
 		}
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, place.Partition, place.Offset)

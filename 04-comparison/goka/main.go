@@ -189,7 +189,7 @@ func produce(ctx context.Context) (written int, err error) {
 			// The client has given up. One of its attempts may have succeeded without an answer.
 			fmt.Printf("waiting to write %d: %s (it is written again, and may be there twice)\n",
 				written, line(err))
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, time.Second)
 			continue
 		}
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, message.Partition, message.Offset)
@@ -236,6 +236,7 @@ func consume(ctx context.Context) (received int, err error) {
 		return 0, nil // Ctrl-C came before there was anything to receive.
 	}
 	config := goka.DefaultConfig()
+	config.ClientID = clientID
 	// Where the group has committed nothing yet, it starts at the oldest record. By default it starts
 	// at the end, and skips what is there.
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
@@ -264,13 +265,15 @@ func consume(ctx context.Context) (received int, err error) {
 	)
 	// By this name the group's member in this terminal is found in status and on the board.
 	fmt.Printf("member %s of the group %s\n", clientID, groupID)
-	var failed atomic.Int64 // when, in seconds
-	// waits tells of an error, unless another came within 5 s: then both are of one outage.
+	var failed, told atomic.Int64 // when, in seconds
+	// waits tells of an error. Those that come within 5 s are of one outage: of them it tells one,
+	// and another one every 30 s.
 	waits := func(err error) {
 		now := time.Now().Unix()
 		before := failed.Swap(now)
-		if now-before > 5 && ctx.Err() == nil {
+		if (now-before > 5 || now-told.Load() >= 30) && ctx.Err() == nil {
 			fmt.Printf("waiting to receive: %s\n", line(err))
+			told.Store(now)
 		}
 	}
 	var has []int32 // the partitions of this member
@@ -295,12 +298,27 @@ func consume(ctx context.Context) (received int, err error) {
 			waits(err)
 		}
 	}
+	// A processor that fails makes place for another one, which goes on as the same member of the
+	// group. A new member would be given nothing for 10 s, until the old one counts as dead.
+	var member sarama.ConsumerGroup
+	join := func(addresses []string, _, _ string) (_ sarama.ConsumerGroup, err error) {
+		if member == nil {
+			member, err = sarama.NewConsumerGroup(addresses, groupID, config)
+		}
+		return keptGroup{member}, err
+	}
+	leave := func() error {
+		if member == nil {
+			return nil
+		}
+		return member.Close()
+	}
 	addresses := []string{broker1Address, broker2Address, broker3Address}
 	work := func() error {
 		processor, err := goka.NewProcessor(addresses, group,
 			goka.WithClientID(clientID),
 			goka.WithProducerBuilder(newProducer),
-			goka.WithConsumerGroupBuilder(goka.ConsumerGroupBuilderWithConfig(config)),
+			goka.WithConsumerGroupBuilder(join),
 			goka.WithTopicManagerBuilder(goka.TopicManagerBuilderWithConfig(config, tables)),
 			goka.WithRebalanceCallback(assigned),
 			// A table that can't be read is tried again after one second, two, and so on, ten at most.
@@ -326,15 +344,16 @@ func consume(ctx context.Context) (received int, err error) {
 	err = within(finish, func() error {
 		for ctx.Err() == nil {
 			err := work() // A processor ends when something fails. Then another one goes on.
-			if ctx.Err() != nil || refused(err) {
-				return err
+			if refused(err) {
+				return errors.Join(err, leave())
 			}
 			if err != nil {
 				waits(err)
 			}
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, time.Second)
 		}
-		return nil
+		// Whoever leaves the group spares the others the wait for its session to end.
+		return leave()
 	})
 	received = int(count.Load())
 	if refused(err) {
@@ -345,6 +364,11 @@ func consume(ctx context.Context) (received int, err error) {
 	}
 	return received, nil
 }
+
+// A keptGroup stays a member of the group when a processor closes it.
+type keptGroup struct{ sarama.ConsumerGroup }
+
+func (keptGroup) Close() error { return nil }
 
 // errorsOnly is where goka writes its log. It passes on the errors.
 type errorsOnly func(error)

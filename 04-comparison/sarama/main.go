@@ -199,7 +199,7 @@ func produce(ctx context.Context) (written int, err error) {
 			// The client has given up. One of its attempts may have succeeded without an answer.
 			fmt.Printf("waiting to write %d: %s (it is written again, and may be there twice)\n",
 				written, line(err))
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, time.Second)
 			continue
 		}
 		fmt.Printf("writes: %d   (partition %d, offset %d)\n", written, message.Partition, message.Offset)
@@ -280,8 +280,8 @@ func consume(ctx context.Context) (received int, err error) {
 
 // A member handles the records that the group assigns to this process.
 type member struct {
-	received atomic.Int64 // It receives from several partitions at the same time.
-	failed   atomic.Int64 // when, in seconds
+	received     atomic.Int64 // It receives from several partitions at the same time.
+	failed, told atomic.Int64 // when, in seconds
 }
 
 // Setup is called when the member gets its partitions.
@@ -321,12 +321,14 @@ func (m *member) ConsumeClaim(
 	return nil
 }
 
-// waits tells of an error, unless another came within 5 s: then both are of one outage.
+// waits tells of an error. Those that come within 5 s are of one outage: of them it tells one,
+// and another one every 30 s.
 func (m *member) waits(err error) {
 	now := time.Now().Unix()
 	before := m.failed.Swap(now)
-	if now-before > 5 && !errors.Is(err, context.Canceled) {
+	if (now-before > 5 || now-m.told.Load() >= 30) && !errors.Is(err, context.Canceled) {
 		fmt.Printf("waiting to receive: %s\n", line(err))
+		m.told.Store(now)
 	}
 }
 
