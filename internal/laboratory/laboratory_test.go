@@ -37,7 +37,7 @@ func imports(t *testing.T, patterns ...string) map[string][]string {
 }
 
 // commands are the programs through which the laboratory is used.
-var commands = []string{"04-comparison/claims", "04-comparison/bench", "04-comparison/faults"}
+var commands = []string{"04-comparison/claims", "04-comparison/bench", "04-comparison/faults", "04-comparison/features"}
 
 // Each command starts its engine, which says what it can be told.
 func TestCommands(t *testing.T) {
@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// Only the three commands use the laboratory: what a learner runs besides doesn't need it.
+// Only these commands use the laboratory: what a learner runs besides doesn't need it.
 // (That its own packages use one another in one direction, the compiler sees to.)
 func TestNobodyElse(t *testing.T) {
 	t.Parallel()
