@@ -23,7 +23,7 @@ var moduleFeatures = []feature{
 	{name: "released", check: fact(func(m module, _ client) string {
 		return m.Time.Format(time.DateOnly)
 	}), source: true},
-	{name: "commits in a year, authors", check: fact(func(_ module, c client) string {
+	{name: "commits in 2025, authors", check: fact(func(_ module, c client) string {
 		return fmt.Sprintf("%d, %d", c.History.Commits, c.History.Authors)
 	}), source: true},
 }
