@@ -6,8 +6,8 @@
 // Usage:
 //
 //	go run ./04-comparison/bench              measures, and prints the tables
-//	go run ./04-comparison/bench -write       also keeps what was measured, and puts tables and charts
-//	                                          into 04-comparison/BENCHMARK.md: it takes half an hour
+//	go run ./04-comparison/bench -write       also keeps what was measured, and makes
+//	                                          04-comparison/BENCHMARK.md: half an hour
 //	go run ./04-comparison/bench -tables      makes tables and charts again from what was kept
 //	go run ./04-comparison/bench -quick       is done within a minute, on the embedded cluster
 //	go run ./04-comparison/bench -profile d   profiles each client once, into the folder d

@@ -5,7 +5,7 @@
 // Usage:
 //
 //	go run ./04-comparison/claims            measures, and prints the results
-//	go run ./04-comparison/claims -write     also puts them into 04-comparison/HISTORY.md and DEFAULTS.md
+//	go run ./04-comparison/claims -write     also puts them into HISTORY.md and DEFAULTS.md
 //	go run ./04-comparison/claims -tables    counts the sources again, and makes both pages again
 //	                                         with what was measured before
 //
@@ -20,5 +20,7 @@ import (
 )
 
 func main() {
-	kit.Main(claims.Command, "what was measured is kept for today: the same command goes on with the rest (-fresh begins anew)")
+	kit.Main(claims.Command,
+		"what was measured is kept for today: the same command goes on with the rest, "+
+			"and -fresh begins anew")
 }

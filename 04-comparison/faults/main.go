@@ -9,10 +9,10 @@
 //	go run ./04-comparison/faults -quick      a few drills, one round
 //	go run ./04-comparison/faults -clients sarama -drills leader-paused
 //	go run ./04-comparison/faults -control    each way alone on the brokers, in a few drills
-//	go run ./04-comparison/faults -write      keeps the results beside this program, and puts tables and
-//	                                          chart into FAULTS.md and FAULTS-NUMBERS.md; also with -control
+//	go run ./04-comparison/faults -write      keeps the results beside this program, and makes
+//	                                          FAULTS.md and FAULTS-NUMBERS.md; also with -control
 //	go run ./04-comparison/faults -tables     makes tables and chart again from what was kept
-//	go run ./04-comparison/faults -recount    judges the histories again that were kept, and does the same
+//	go run ./04-comparison/faults -recount    judges the kept histories again, and does the same
 //
 // It starts three brokers of Apache Kafka on free ports, which takes Java and Kafka's
 // jars (KAFKA_JARS); with -docker it uses the brokers of docker-compose.yml, after asking,

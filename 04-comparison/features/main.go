@@ -4,9 +4,9 @@
 // Usage:
 //
 //	go run ./04-comparison/features            executes each cell, and prints the matrix
-//	go run ./04-comparison/features -write     also keeps what was found beside this program, and puts
-//	                                           it into 04-comparison/README.md and FEATURES.md
-//	go run ./04-comparison/features -rows SASL executes only rows whose names match, and keeps the others
+//	go run ./04-comparison/features -write     also keeps what was found, and makes FEATURES.md
+//	                                           and the matrix in README.md
+//	go run ./04-comparison/features -rows SASL executes only the rows whose names match
 //	go run ./04-comparison/features -tables    makes these pages again with what was found before
 //
 // It needs a minute or two, and no other cluster: its brokers are in this process.

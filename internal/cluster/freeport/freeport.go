@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -12,44 +13,61 @@ import (
 // that tries to reach a dead broker would sooner or later be given the broker's
 // own port for its side of the connection: then it talks to itself, and the
 // broker can't come back. For the same reason no other process may be given the
-// port of a dead broker: each process has a window of ports to itself.
+// port of a dead broker: each process has windows of ports to itself.
 const (
 	lowest  = 20000
-	windows = 40
-	size    = 300 // ports a window; the first one is never given away
+	windows = 200
+	size    = 60 // ports a window; the first one is never given away
 )
 
 var (
-	mu    sync.Mutex
-	claim net.Listener // on the first port of this process's window, as long as it lives
-	first int          // that port
-	last  int          // the port that was given away last
-	given = make(map[int]bool)
+	mu     sync.Mutex
+	claims []claim
+	given  = make(map[int]bool)
 )
+
+// A claim is a window that is this process's own as long as it lives.
+type claim struct {
+	first net.Listener // on the first port of the window; it ends with the process
+	last  int          // the port that was given away last
+}
 
 // Listen listens on a free port of 127.0.0.1. It gives no port twice, also when
 // nobody listens there any more, until Release takes the port back.
 func Listen() (net.Listener, error) {
 	mu.Lock()
 	defer mu.Unlock()
-	if err := claimWindow(); err != nil {
-		return nil, err
-	}
-	for range size - 1 {
-		if last++; last == first+size {
-			last = first + 1
-		}
-		if given[last] {
-			continue
-		}
-		// The port may be taken by a program that knows nothing of windows.
-		if l, err := listen(last); err == nil {
-			given[last] = true
+	for i := range claims {
+		if l := claims[i].listen(); l != nil {
 			return l, nil
 		}
 	}
-	return nil, fmt.Errorf("looking for a free port: all from %d to %d are taken; release some",
-		first+1, first+size-1)
+	for { // A window may be full of programs that know nothing of windows.
+		if err := claimWindow(); err != nil {
+			return nil, err
+		}
+		if l := claims[len(claims)-1].listen(); l != nil {
+			return l, nil
+		}
+	}
+}
+
+// listen listens on a port of the window, or returns nil if it has none left.
+func (c *claim) listen() net.Listener {
+	first := Port(c.first)
+	for range size - 1 {
+		if c.last++; c.last == first+size {
+			c.last = first + 1
+		}
+		if given[c.last] {
+			continue
+		}
+		if l, err := listen(c.last); err == nil {
+			given[c.last] = true
+			return l
+		}
+	}
+	return nil
 }
 
 // Release takes back ports that Listen has given. A port that it hasn't given is passed over.
@@ -64,23 +82,22 @@ func Release(ports ...int) {
 // Port returns the port on which a listener of Listen's listens.
 func Port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
-// claimWindow makes the first window that no other process has this process's own.
-// It is free again as soon as this process has ended, however it ends.
+// claimWindow makes a window that no other process has this process's own. Processes
+// begin to look in different places: the ports of one that has just ended, which its
+// clients may still try to reach, are not those of the next one.
 func claimWindow() error {
-	if claim != nil {
-		return nil
-	}
 	var errs []error
 	for i := range windows {
-		port := lowest + i*size
+		port := lowest + (os.Getpid()+i)%windows*size
 		l, err := listen(port)
 		if err == nil {
-			claim, first, last = l, port, port
+			claims = append(claims, claim{first: l, last: port})
 			return nil
 		}
 		errs = append(errs, err)
 	}
-	return fmt.Errorf("looking for free ports: %d processes have all of them: %w", windows, errors.Join(errs...))
+	return fmt.Errorf("looking for free ports: all %d windows from port %d on are taken: %w",
+		windows, lowest, errors.Join(errs...))
 }
 
 func listen(port int) (net.Listener, error) {
