@@ -36,7 +36,6 @@ func (p *place) consume(t testing.TB, group string, members int, pause time.Dura
 // screen of 1280 × 720, in each look: nothing is cut off, nothing scrolls, and
 // every text has enough contrast.
 func TestOneScreen(t *testing.T) {
-	t.Parallel()
 	p := onEmbedded(t)
 	p.topic = "message-log" // These screenshots are for the README.
 	p.create(t, 3)

@@ -219,11 +219,15 @@ func testProduceConsume(t *testing.T, c *Cluster) {
 	adm := admin(t, c)
 	// -1 leaves partitions and replicas to the brokers' defaults.
 	createTopic(t, adm, "defaults", -1, -1)
-	details, err := adm.ListTopics(t.Context(), "defaults")
-	if err != nil {
-		t.Fatal(err)
+	var partitions kadm.PartitionDetails
+	for len(partitions) == 0 { // A broker may not have heard of the topic yet.
+		details, err := adm.ListTopics(t.Context(), "defaults")
+		if err != nil {
+			t.Fatal(err)
+		}
+		partitions = details["defaults"].Partitions
 	}
-	if partitions := details["defaults"].Partitions; len(partitions) != 3 || len(partitions[0].Replicas) != 3 {
+	if len(partitions) != 3 || len(partitions[0].Replicas) != 3 {
 		t.Errorf("a topic by default is %v, want three partitions with three replicas", partitions)
 	}
 	if got := topicConfig(t, adm, "defaults", "min.insync.replicas"); got != "2" {

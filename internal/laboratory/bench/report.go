@@ -180,6 +180,24 @@ func (r Results) cost() string {
 	return t.String()
 }
 
+// CPU says what a record costs each client as shipped, in µs of a processor, by the kept results.
+func CPU(root string) (writing, reading map[string]string, err error) {
+	var r Results
+	if err := resultsFile.Load(root, &r); err != nil {
+		return nil, nil, err
+	}
+	of := func(kind load.Kind) map[string]string {
+		figures := make(map[string]string)
+		for _, n := range clients.Names() {
+			if c := r.find(kind, base, n, asShipped); c != nil {
+				figures[n] = figure(c.median(cpu))
+			}
+		}
+		return figures
+	}
+	return of(load.Produce), of(load.Consume), nil
+}
+
 // largerTable is the table of rates with larger records.
 func (r Results) largerTable() string {
 	t := kit.NewTable("client", "writing, records a second", "beside Java's", "reading, records a second", "beside Java's")

@@ -73,6 +73,7 @@ type feature struct {
 	name   string
 	check  func(ctx context.Context, s *stage, c client) (Cell, error)
 	source bool // it needs no broker: the sources and the compiler say it
+	figure bool // it depends on the system and on Go: the kept cell is that of its day
 }
 
 // features are the rows, in the order of the matrix.
@@ -133,8 +134,11 @@ func Command(ctx context.Context, args []string) error {
 	}
 	maps.Copy(r.Cells, cells)
 	if !*write {
-		fmt.Println(r.matrix())
-		return nil
+		rows, err := measuredRows(root)
+		if err == nil {
+			fmt.Println(r.matrix(rows))
+		}
+		return err
 	}
 	return errors.Join(resultsFile.Save(root, r), r.publish(root))
 }

@@ -2,6 +2,7 @@ package features
 
 import (
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 // moduleFeatures are about what comes with a client, and what becomes of a program with it.
 var moduleFeatures = []feature{
 	{name: "schema registry", check: registry, source: true},
-	{name: "builds without cgo", check: withoutCgo, source: true},
+	{name: "static program", check: staticProgram, source: true},
+	{name: "program, MB", check: size, source: true, figure: true},
 	{name: "Go", check: fact(func(m module, _ client) string { return m.GoVersion }), source: true},
 	{name: "licence", check: fact(func(m module, _ client) string { return m.licence() }), source: true},
 	{name: "version", check: fact(func(m module, _ client) string { return m.Version }), source: true},
@@ -92,44 +94,59 @@ func (m module) licence() string {
 	return ""
 }
 
-// smallest is the smallest program that needs the client.
-const smallest = `package main
-
-import client %q
-
-var c client.%s
-
-func main() { _ = c.%s }
-`
-
-// withoutCgo builds the smallest program with CGO_ENABLED=0.
-func withoutCgo(ctx context.Context, s *stage, c client) (Cell, error) {
-	return judged(yes, compile(ctx, s, c))
+// staticProgram builds the flow without cgo, and looks whether it runs where there is nothing
+// else: in a container image made from scratch, or with Alpine's C library.
+func staticProgram(ctx context.Context, s *stage, c client) (Cell, error) {
+	return judged(yes, s.build(ctx, c, func(path string) error {
+		program, err := elf.Open(path)
+		if err != nil {
+			return fmt.Errorf("reading the program: %w", err)
+		}
+		defer program.Close() //nolint:errcheck // It was only read.
+		for _, part := range program.Progs {
+			if part.Type == elf.PT_INTERP {
+				return refusal{errors.New("the program needs the system's C library")}
+			}
+		}
+		return nil
+	}, "CGO_ENABLED=0", "GOOS=linux"))
 }
 
-func compile(ctx context.Context, s *stage, c client) error {
+// size is how large the flow is, in MB, without what a debugger needs.
+func size(ctx context.Context, s *stage, c client) (cell Cell, err error) {
+	err = s.build(ctx, c, func(path string) error {
+		file, err := os.Stat(path)
+		if err == nil {
+			cell.Answer = fmt.Sprintf("%.1f", float64(file.Size())/1e6)
+		}
+		return err
+	})
+	return cell, err
+}
+
+// build builds the flow of a client, and lets look look at it. A program that can't be built
+// is a refusal, with the compiler's first words for it.
+func (s *stage) build(ctx context.Context, c client, look func(path string) error, env ...string) error {
 	dir, err := os.MkdirTemp("", "features")
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // It is in the system's own folder for this.
-	program := filepath.Join(dir, "main.go")
-	receiver, method, _ := strings.Cut(c.Write, ".")
-	source := fmt.Appendf(nil, smallest, c.Package, receiver, method)
-	if err := os.WriteFile(program, source, 0o600); err != nil {
-		return fmt.Errorf("writing a program: %w", err)
-	}
-	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "program.exe"), program)
+	program := filepath.Join(dir, "program.exe")
+	args := []string{"build", "-ldflags=-s -w", "-o", program, filepath.Join(s.root, c.Flow(), "main.go")}
+	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir = s.root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	command.Env = append(os.Environ(), env...)
 	output, err := command.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
+		// The first line names the package, and the next one says where, and what is wrong.
 		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-		return refusal{errors.New(strings.ReplaceAll(lines[len(lines)-1], dir+string(filepath.Separator), ""))}
+		_, wrong, _ := strings.Cut(lines[min(1, len(lines)-1)], ": ")
+		return refusal{errors.New(wrong)}
 	}
 	if err != nil {
 		return fmt.Errorf("building: %w", err)
 	}
-	return nil
+	return look(program)
 }

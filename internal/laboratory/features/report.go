@@ -23,10 +23,17 @@ const part = "features"
 //go:embed features.md
 var sentences string
 
-// matrix is the table: the rows of features, the columns of clients. Each row's name leads to
-// its section in the page.
-func (r Results) matrix() string {
+// matrix is the table: first the rows that were measured, then those of features; the columns
+// are the clients. Each row's name leads to what is behind it.
+func (r Results) matrix(rows []measured) string {
 	t := kit.NewTable(append([]string{""}, clients.Names()...)...)
+	for _, row := range rows {
+		cells := []string{fmt.Sprintf("[%s](%s)", row.name, row.page)}
+		for _, name := range clients.Names() {
+			cells = append(cells, row.cells[name])
+		}
+		t.Row(cells...)
+	}
 	for _, f := range features() {
 		cells := []string{fmt.Sprintf("[%s](FEATURES.md#%s)", f.name, anchor(f.name))}
 		for _, name := range clients.Names() {
@@ -97,6 +104,10 @@ func (r Results) publish(root string) error {
 	if err != nil {
 		return err
 	}
+	rows, err := measuredRows(root)
+	if err != nil {
+		return err
+	}
 	return errors.Join(page.Write(root, map[string]string{part: notes}),
-		chapter.Write(root, map[string]string{part: r.matrix()}))
+		chapter.Write(root, map[string]string{part: r.matrix(rows)}))
 }
