@@ -313,7 +313,11 @@ func TestBeyondTheEnd(t *testing.T) {
 	t.Parallel()
 	forEachLearner(t, []string{"02-consumer", "03-together"}, func(t *testing.T, folder string, p place) {
 		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
-		path := p.build(t, folder)
+		constants := testkit.On(p.Addrs(), p.topic, p.group)
+		// A commit that comes between the end of the old topic and the new one would count for
+		// the new one. So it is long until the next.
+		constants["interval"] = "time.Second"
+		path := testkit.Build(t, folder, constants)
 		writer := testkit.Start(t, p.build(t, "01-producer"))
 		writer.UntilMore(30, "writes: ")
 		writer.Interrupt()
