@@ -278,7 +278,7 @@ func (r Results) latencyTable() string {
 
 // handicaps is the table of what one client alone is given.
 func (r Results) handicaps() string {
-	t := kit.NewTable("client", "it alone has", "since")
+	t := kit.NewTable("client", "it has, and not all others", "because")
 	for _, n := range clients.Names() {
 		for _, s := range r.Settings[n] {
 			if s.Own != "" {

@@ -6,7 +6,11 @@ var aboutGoka = []claim{
 	{
 		sentence: "is a more recent Kafka client for Go",
 		measure:  func(_ Results, client string) string { return facts{}.History(client).First },
-		judge:    func(r Results) verdict { return stillIf(facts{r}.Newest() == "goka") },
+		judge: func(r Results) verdict {
+			first := func(client string) string { return facts{r}.History(client).First }
+			newer := first("goka") > first("sarama") && first("goka") > first("confluent-kafka-go")
+			return outOfTwo(newer, facts{r}.Newest() == "goka")
+		},
 	},
 	{
 		sentence: "uses Kafka as a message passing bus between services rather than an ordered log of events",

@@ -67,7 +67,7 @@ func TestChoice(t *testing.T) {
 			return name != "franz-go" && !more(name, "franz-go")
 		})},
 		{"it wants [Go 1.26]", strings.HasPrefix(cell("Go", "franz-go"), "1.26")},
-		{"the fewest lines between you and Kafka**: [kafka-go]", fewest.Name() == "kafka-go"},
+		{"Its program is [the shortest]", fewest.Name() == "kafka-go"},
 		{"[no idempotent producer]", cell("idempotent producer", "kafka-go") == no},
 		{"so a retry can write a record twice, no transactions", cell("transactions", "kafka-go") == no &&
 			strings.HasSuffix(cell("written twice", "kafka-go"), yes)},
