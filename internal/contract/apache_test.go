@@ -20,7 +20,7 @@ import (
 // all five write. On Apache Kafka each has the cluster to itself; the others share it.
 var alone = []string{
 	"TestAllBrokersKilled", "TestBrokerKilled", "TestConsoleTools", "TestCtrlCOnAFrozenCluster", "TestCtrlCWithoutBrokers",
-	"TestFlowsOnAFrozenCluster", "TestLibrdkafka", "TestNewGroupProtocol", "TestNotBeyondTheEnd", "TestOriginal", "TestPairs",
+	"TestFlowsOnAFrozenCluster", "TestGokaWantsEveryLeader", "TestLibrdkafka", "TestNewGroupProtocol", "TestNotBeyondTheEnd", "TestOriginal", "TestPairs",
 	"TestReadProcessWrite", "TestSecondCtrlC", "TestShareGroups", "TestTopicWhileABrokerIsAway", "TestTransactions",
 }
 

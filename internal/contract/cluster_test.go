@@ -1,10 +1,15 @@
 package contract
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/testing/testkit"
@@ -44,13 +49,38 @@ func onEachCluster(t *testing.T, test func(t *testing.T, p place)) {
 	})
 	t.Run("apache", func(t *testing.T) {
 		t.Parallel()
-		test(t, newPlace(apacheCluster(t), true))
+		p := newPlace(apacheCluster(t), true)
+		t.Cleanup(func() { p.deleteTopics(t) })
+		test(t, p)
 	})
 }
 
 func newPlace(c cluster, apache bool) place {
 	n := names.Add(1)
 	return place{cluster: c, topic: fmt.Sprintf("topic-%d", n), group: fmt.Sprintf("group-%d", n), apache: apache}
+}
+
+// deleteTopics deletes what a test has made on the cluster that it shares with others. Where a
+// topic has one replica, a partition has no leader while a broker of another test is away, and
+// goka starts no processor then, whatever topic that is.
+func (p place) deleteTopics(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+	topics, err := admin.ListTopics(ctx)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	ours := slices.DeleteFunc(topics.Names(), func(name string) bool {
+		return !strings.HasPrefix(name+"-", p.topic+"-") && !strings.HasPrefix(name, p.group+"-")
+	})
+	if len(ours) == 0 {
+		return
+	}
+	if _, err := admin.DeleteTopics(ctx, ours...); err != nil {
+		t.Error(err)
+	}
 }
 
 // count returns how many lines have a prefix.
