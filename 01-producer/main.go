@@ -17,7 +17,7 @@ import (
 
 const (
 	topic          = "message-log"
-	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
+	broker1Address = "localhost:9093" // Any of the three names all brokers, so one may be down.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records

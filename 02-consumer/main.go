@@ -20,7 +20,7 @@ import (
 const (
 	topic          = "message-log"
 	groupID        = "my-group"
-	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
+	broker1Address = "localhost:9093" // Any of the three names all brokers, so one may be down.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 )

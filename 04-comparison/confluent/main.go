@@ -23,7 +23,7 @@ import (
 const (
 	topic          = "message-log"
 	groupID        = "my-confluent-group"
-	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
+	broker1Address = "localhost:9093" // Any of the three names all brokers, so one may be down.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records
@@ -89,7 +89,7 @@ func createTopic(ctx context.Context) error {
 	topics := []kafka.TopicSpecification{{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}}
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
-	var answer error // the last one
+	var answer error // the cluster's last one
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
 		results, err := admin.CreateTopics(attempt, topics, kafka.SetAdminRequestTimeout(2*time.Second))
@@ -230,7 +230,7 @@ func consume(ctx context.Context) (received int, err error) {
 	if ctx.Err() != nil {
 		return 0, nil // Ctrl-C came before there was anything to receive.
 	}
-	// By this name the group's member in this terminal is found in status and on the board.
+	// In status and on the board, the group's member in this terminal has this name.
 	fmt.Printf("member %s of the group %s\n", clientID, groupID)
 	// A consumer that has lost its partitions may be one of a cluster that was started anew. It
 	// can then leave a partition unread, without a word, so another consumer goes on.

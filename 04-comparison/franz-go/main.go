@@ -22,7 +22,7 @@ import (
 const (
 	topic          = "message-log"
 	groupID        = "my-franz-go-group"
-	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
+	broker1Address = "localhost:9093" // Any of the three names all brokers, so one may be down.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records
@@ -84,7 +84,7 @@ func createTopic(ctx context.Context) error {
 	defer closeSoon(client)
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
-	var answer error // the last one
+	var answer error // the cluster's last one
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
 		// Three partitions can be shared by three members of a group, and with three replicas no
@@ -195,7 +195,7 @@ func consume(ctx context.Context) (received int, err error) {
 	finish, cancel := withGrace(ctx)
 	defer cancel()
 	var has []int32 // the partitions of this member
-	var told string // of them, last
+	var told string // what was printed of them last
 	assigned := func(_ context.Context, _ *kgo.Client, more map[string][]int32) {
 		has = append(has, more[topic]...)
 		now := list(has)
@@ -229,7 +229,7 @@ func consume(ctx context.Context) (received int, err error) {
 		// Others may have them already, so there is nothing to commit any more.
 		take("lost", fewer[topic])
 	}
-	// By this name the group's member in this terminal is found in status and on the board.
+	// In status and on the board, the group's member in this terminal has this name.
 	fmt.Printf("member %s of the group %s\n", clientID, groupID)
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(broker1Address, broker2Address, broker3Address),

@@ -21,7 +21,7 @@ import (
 const (
 	topic          = "message-log"
 	groupID        = "my-sarama-group"
-	broker1Address = "localhost:9093" // With all three, one may be down when the program starts.
+	broker1Address = "localhost:9093" // Any of the three names all brokers, so one may be down.
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
 	interval       = time.Second // between two records
@@ -89,7 +89,7 @@ func createTopic(ctx context.Context) error {
 	}
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
-	var answer error // the last one
+	var answer error // the cluster's last one
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
 		err := within(attempt, create)
@@ -243,7 +243,7 @@ func consume(ctx context.Context) (received int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("making a consumer: %w", err)
 	}
-	// By this name the group's member in this terminal is found in status and on the board.
+	// In status and on the board, the group's member in this terminal has this name.
 	fmt.Printf("member %s of the group %s\n", clientID, groupID)
 	m := &member{}
 	go func() {

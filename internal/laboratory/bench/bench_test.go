@@ -122,6 +122,45 @@ func TestIncompleteCharts(t *testing.T) {
 	}
 }
 
+// What the page says of the time from write to receive is what was measured.
+func TestLatencySentences(t *testing.T) {
+	t.Parallel()
+	var r Results
+	if err := resultsFile.Load(testkit.Root(t), &r); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(testkit.Root(t), "04-comparison", "BENCHMARK.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(page)), " ")
+	way := func(name string) *Case {
+		t.Helper()
+		for _, c := range r.latencies() {
+			if strings.HasSuffix(latencyName(c), name) {
+				return c
+			}
+		}
+		t.Fatalf("nothing was measured of %q", name)
+		return nil
+	}
+	java, own, without := r.java(load.Latency, base), way("its own way"), way("without commits")
+	linger := way("with a batch timeout of 1 ms")
+	for says, holds := range map[string]bool{
+		"within one and a half times what Java's tool takes": own.ratio(java, p50) <= 1.5,
+		"Its slowest in a hundred are slower than Java's":    own.ratio(java, p99) > 1,
+		"without commits they are faster":                    without.ratio(java, p99) < 1,
+		"A batch timeout of 1 ms adds less to the first half than the commits do": linger.median(p50)-own.median(p50) <
+			own.median(p50)-without.median(p50),
+	} {
+		if !strings.Contains(text, says) {
+			t.Errorf("the page no longer says %q", says)
+		} else if !holds {
+			t.Errorf("the page says %q, and what was measured says otherwise", says)
+		}
+	}
+}
+
 // testBrokers is an embedded cluster that lives on when the benchmark is done with it.
 func testBrokers(t *testing.T) *brokers {
 	t.Helper()
