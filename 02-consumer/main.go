@@ -133,7 +133,7 @@ func consume(ctx context.Context) (received int, err error) {
 		Topic:   topic,
 		Dialer: &kafka.Dialer{
 			ClientID: clientID,
-			// A broker that can't be reached in this time is given up. By default there is no limit.
+			// A broker that can't be reached in this time is given up. A Dialer without it waits on.
 			Timeout: 10 * time.Second,
 		},
 		// The members of a group share the partitions. Without a group, a reader of
