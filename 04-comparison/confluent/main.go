@@ -84,9 +84,14 @@ func createTopic(ctx context.Context) error {
 	}
 	go warn(admin.Logs())
 	defer admin.Close()
-	// Three partitions can be shared by three members of a group, and with three replicas no record is
-	// lost when a broker dies. A topic that is there stays as it is.
-	topics := []kafka.TopicSpecification{{Topic: topic, NumPartitions: 3, ReplicationFactor: 3}}
+	topics := []kafka.TopicSpecification{{
+		Topic: topic,
+		// Up to three members of a group can share three partitions. A topic that is there already
+		// keeps the number of partitions that it has.
+		NumPartitions: 3,
+		// Each record lies on three brokers, so none is lost when one of them dies.
+		ReplicationFactor: 3,
+	}}
 	noAnswer := errors.New("no broker answers")
 	deadline := time.Now().Add(8 * time.Second)
 	var answer error // the cluster's last one
@@ -168,7 +173,8 @@ func produce(ctx context.Context) (written int, err error) {
 	}()
 	finish, cancel := withGrace(ctx)
 	defer cancel()
-	for topic := topic; ctx.Err() == nil; {
+	topic := topic // A record wants the topic's address, and a constant has none.
+	for ctx.Err() == nil {
 		i := strconv.Itoa(written)
 		message := &kafka.Message{
 			TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},

@@ -91,9 +91,14 @@ func createTopic(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Three partitions can be shared by three members of a group, and with three replicas no
-		// record is lost when a broker dies. A topic that is there stays as it is.
-		err = admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 3, ReplicationFactor: 3}, false)
+		details := &sarama.TopicDetail{
+			// Up to three members of a group can share three partitions. A topic that is there
+			// already keeps the number of partitions that it has.
+			NumPartitions: 3,
+			// Each record lies on three brokers, so none is lost when one of them dies.
+			ReplicationFactor: 3,
+		}
+		err = admin.CreateTopic(topic, details, false)
 		return errors.Join(err, admin.Close())
 	}
 	noAnswer := errors.New("no broker answers")

@@ -67,20 +67,37 @@ func (p place) deleteTopics(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+	// A broker that the test killed and started again refuses connections for some seconds.
+	for {
+		err := p.deleteTopicsOnce(ctx, admin)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Error(err)
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (p place) deleteTopicsOnce(ctx context.Context, admin *kadm.Client) error {
 	topics, err := admin.ListTopics(ctx)
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	ours := slices.DeleteFunc(topics.Names(), func(name string) bool {
 		return !strings.HasPrefix(name+"-", p.topic+"-") && !strings.HasPrefix(name, p.group+"-")
 	})
 	if len(ours) == 0 {
-		return
+		return nil
 	}
-	if _, err := admin.DeleteTopics(ctx, ours...); err != nil {
-		t.Error(err)
+	answers, err := admin.DeleteTopics(ctx, ours...)
+	if err != nil {
+		return err
 	}
+	return answers.Error()
 }
 
 // count returns how many lines have a prefix.
