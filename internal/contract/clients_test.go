@@ -167,7 +167,7 @@ func TestPlainLines(t *testing.T) {
 // A single Ctrl-C ends a program also while no broker is there, in good order: it says what
 // was left undone, and its last line counts.
 func TestCtrlCWithoutBrokers(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	forEachProgram(t, func(t *testing.T, folder string, p place) {
 		process := testkit.Start(t, p.build(t, folder))
 		process.UntilMore(20, "received: ")

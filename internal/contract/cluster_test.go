@@ -36,7 +36,7 @@ var names atomic.Int64
 func TestMain(m *testing.M) { testkit.MainOf(m, 24, closeApache) }
 
 // onEachCluster runs a test on a cluster of its own inside this process, side
-// by side with others, and on Apache Kafka, one after the other.
+// by side with others, and on Apache Kafka.
 func onEachCluster(t *testing.T, test func(t *testing.T, p place)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -49,9 +49,7 @@ func onEachCluster(t *testing.T, test func(t *testing.T, p place)) {
 	})
 	t.Run("apache", func(t *testing.T) {
 		t.Parallel()
-		p := newPlace(apacheCluster(t), true)
-		t.Cleanup(func() { p.deleteTopics(t) })
-		test(t, p)
+		test(t, apachePlace(t))
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 // the embedded cluster creates no topic with three replicas; Apache Kafka does,
 // since it counts the brokers that it knows.
 func TestTopicWhileABrokerIsAway(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onEachCluster(t, func(t *testing.T, p place) {
 		p.stop(t, 3)
 		ctx := testkit.Deadline(t)
@@ -38,18 +38,20 @@ func TestTopicWhileABrokerIsAway(t *testing.T) {
 // A program that hangs, because every broker does, ends at a second Ctrl-C. Only
 // Apache Kafka can show it: its brokers can be halted.
 func TestSecondCtrlC(t *testing.T) {
+	alone(t)
 	for _, folder := range programs {
 		t.Run(strings.ReplaceAll(folder, "/", "-"), func(t *testing.T) {
+			join(t)
 			t.Parallel()
-			c := apacheCluster(t)
-			p := newPlace(c, true)
+			p := apachePlace(t)
+			k := p.cluster.(apacheKafka)
 			process := testkit.Start(t, p.build(t, folder))
 			process.UntilMore(10, "received: ")
 			for id := 1; id <= 3; id++ {
-				if err := c.(apacheKafka).Pause(id); err != nil {
+				if err := k.Pause(id); err != nil {
 					t.Skip(err) // Windows halts no processes.
 				}
-				defer c.(apacheKafka).Resume(id)
+				defer k.Resume(id)
 			}
 			process.Interrupt()
 			time.Sleep(time.Second) // Between two Ctrl-Cs of an impatient learner.

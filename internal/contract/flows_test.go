@@ -27,6 +27,7 @@ func forEachFlow(t *testing.T, test func(t *testing.T, folder string)) {
 	t.Helper()
 	for _, folder := range flows {
 		t.Run(path.Base(folder), func(t *testing.T) {
+			join(t)
 			t.Parallel()
 			canBuild(t, folder)
 			test(t, folder)
@@ -237,7 +238,7 @@ func TestFlowsHangUp(t *testing.T) {
 // While every broker hangs, a single Ctrl-C ends a program within seconds and in good
 // order. It says what was left undone.
 func TestFlowsOnAFrozenCluster(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	forEachFlow(t, func(t *testing.T, folder string) {
 		onFrozenClusters(t, func(t *testing.T, p place, freeze, thaw func()) {
 			binary := p.build(t, folder)

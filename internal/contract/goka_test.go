@@ -12,9 +12,8 @@ import (
 // leader. The flow says which one, and goes on when the leader is back. On the embedded cluster
 // each partition always has a leader, while a broker runs.
 func TestGokaWantsEveryLeader(t *testing.T) {
-	t.Parallel()
-	p := newPlace(apacheCluster(t), true)
-	t.Cleanup(func() { p.deleteTopics(t) })
+	alone(t)
+	p := apachePlace(t)
 	path := p.build(t, "04-comparison/goka")
 	first := testkit.Start(t, path)
 	first.UntilMore(5, "received: ")

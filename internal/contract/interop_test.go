@@ -69,7 +69,7 @@ func stopAll(t *testing.T, running map[string]runner) {
 
 // Each of the programs receives what each of them writes: 25 pairs.
 func TestPairs(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onEachCluster(t, func(t *testing.T, p place) {
 		running := p.runAll(t)
 		log := testkit.ReadLog(t, p.Addrs(), p.topic)
@@ -112,7 +112,7 @@ var consoleLine = regexp.MustCompile(`^Partition:(\d+)\tOffset:(\d+)\t(.*)\t(.*)
 // Each of the programs receives what Kafka's own console producer writes, and
 // the console consumer receives what they write.
 func TestConsoleTools(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	if reason := apache.Unavailable(); reason != "" {
 		t.Skip(reason)
 	}

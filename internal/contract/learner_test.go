@@ -348,25 +348,6 @@ func TestBeyondTheEnd(t *testing.T) {
 	})
 }
 
-// A leader that dies puts nobody beyond the end of a log: then the programs don't say so.
-func TestNotBeyondTheEnd(t *testing.T) {
-	t.Parallel()
-	onEachCluster(t, func(t *testing.T, p place) {
-		process := testkit.Start(t, p.build(t, "03-together"))
-		process.UntilMore(20, "received: ")
-		for id := 1; id <= 3; id++ {
-			p.stop(t, id)
-			process.UntilMore(20, "received: ")
-			p.start(t, id)
-			process.UntilMore(20, "received: ")
-		}
-		p.checkCtrlC(t, process)
-		if n := count(process.Output(), "beyond the end"); n != 0 {
-			t.Errorf("it said %d times that it waits beyond the end of a log", n)
-		}
-	})
-}
-
 // A closed window is a SIGHUP: the group is left, and the counts are printed.
 func TestHangUp(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -428,7 +409,8 @@ func onFrozenClusters(t *testing.T, test func(t *testing.T, p place, freeze, tha
 	})
 	t.Run("apache", func(t *testing.T) {
 		t.Parallel()
-		k := apacheCluster(t).(apacheKafka)
+		p := apachePlace(t)
+		k := p.cluster.(apacheKafka)
 		each := func(do func(int) error) {
 			t.Helper()
 			for id := 1; id <= 3; id++ {
@@ -437,16 +419,17 @@ func onFrozenClusters(t *testing.T, test func(t *testing.T, p place, freeze, tha
 				}
 			}
 		}
-		test(t, newPlace(k, true), func() { each(k.Pause) }, func() { each(k.Resume) })
+		test(t, p, func() { each(k.Pause) }, func() { each(k.Resume) })
 	})
 }
 
 // While every broker hangs, a single Ctrl-C ends a program within seconds and in good
 // order. It says what was left undone.
 func TestCtrlCOnAFrozenCluster(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	for _, folder := range learners {
 		t.Run(folder, func(t *testing.T) {
+			join(t)
 			t.Parallel()
 			onFrozenClusters(t, func(t *testing.T, p place, freeze, thaw func()) {
 				path := p.build(t, folder)

@@ -18,7 +18,7 @@ import (
 // while brokers stop and start, and reads what was committed in a group of the new
 // protocol.
 func TestLibrdkafka(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onEachCluster(t, func(t *testing.T, p place) {
 		makeTopic(t, p)
 		ctx := testkit.Deadline(t)

@@ -31,7 +31,7 @@ func TestOriginalNeedsATopic(t *testing.T) {
 // With a topic, each write waits a second for a batch, and the keys go round
 // robin. When the brokers are gone for a while, it ends.
 func TestOriginal(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onEachCluster(t, func(t *testing.T, p place) {
 		if _, err := kadm.NewClient(testkit.Client(t, p.Addrs())).CreateTopic(t.Context(), 3, 3, nil, p.topic); err != nil {
 			t.Fatal(err)

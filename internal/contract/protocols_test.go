@@ -58,58 +58,71 @@ func values(ctx context.Context, t *testing.T, cl *kgo.Client, n int) []string {
 	return list
 }
 
+// What came to Kafka with its newer protocols works while brokers stop and start.
+func TestAroundStops(t *testing.T) {
+	alone(t)
+	for name, test := range map[string]func(*testing.T, place){
+		"transactions": transactions, "read-process-write": readProcessWrite,
+		"new-groups": newGroupProtocol, "share-groups": shareGroups,
+	} {
+		t.Run(name, func(t *testing.T) {
+			join(t)
+			t.Parallel()
+			onEachCluster(t, test)
+		})
+	}
+}
+
 // Transactions are committed and aborted while brokers stop and start, and a reader
 // of committed records sees exactly the committed ones.
-func TestTransactions(t *testing.T) {
-	t.Parallel()
-	onEachCluster(t, func(t *testing.T, p place) {
-		makeTopic(t, p)
-		ctx := testkit.Deadline(t)
-		writer := testkit.Client(t, p.Addrs(), kgo.TransactionalID(p.group), kgo.DefaultProduceTopic(p.topic))
-		// What each value's transaction came to. A commit may fail after it has happened.
-		const committed, aborted, unknown = "committed", "aborted", "unknown"
-		outcome := make(map[string]string)
-		aroundStops(t, p, func(i int) {
-			for n, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
-				value := fmt.Sprintf("%d.%d", i, n)
-				err := transact(ctx, writer, end, value)
-				for tries := 1; err != nil && ctx.Err() == nil; tries++ {
-					t.Logf("%s: %v", value, err)
-					outcome[value] = unknown
-					if err := errors.Join(writer.AbortBufferedRecords(ctx), writer.EndTransaction(ctx, kgo.TryAbort)); err != nil {
-						t.Logf("aborting it: %v", err)
-					}
-					value = fmt.Sprintf("%d.%d, try %d", i, n, tries)
-					err = transact(ctx, writer, end, value)
+func transactions(t *testing.T, p place) {
+	t.Helper()
+	makeTopic(t, p)
+	ctx := testkit.Deadline(t)
+	writer := testkit.Client(t, p.Addrs(), kgo.TransactionalID(p.group), kgo.DefaultProduceTopic(p.topic))
+	// What each value's transaction came to. A commit may fail after it has happened.
+	const committed, aborted, unknown = "committed", "aborted", "unknown"
+	outcome := make(map[string]string)
+	aroundStops(t, p, func(i int) {
+		for n, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
+			value := fmt.Sprintf("%d.%d", i, n)
+			err := transact(ctx, writer, end, value)
+			for tries := 1; err != nil && ctx.Err() == nil; tries++ {
+				t.Logf("%s: %v", value, err)
+				outcome[value] = unknown
+				if err := errors.Join(writer.AbortBufferedRecords(ctx), writer.EndTransaction(ctx, kgo.TryAbort)); err != nil {
+					t.Logf("aborting it: %v", err)
 				}
-				outcome[value] = aborted
-				if end == kgo.TryCommit {
-					outcome[value] = committed
-				}
+				value = fmt.Sprintf("%d.%d, try %d", i, n, tries)
+				err = transact(ctx, writer, end, value)
 			}
-		})
-		missing := make(map[string]bool)
-		for value, o := range outcome {
-			if o == committed {
-				missing[value+" a"], missing[value+" b"] = true, true
+			outcome[value] = aborted
+			if end == kgo.TryCommit {
+				outcome[value] = committed
 			}
-		}
-		reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-		for len(missing) > 0 && ctx.Err() == nil {
-			for r := range reader.PollFetches(ctx).RecordsAll() {
-				delete(missing, string(r.Value))
-				value, _, _ := strings.Cut(string(r.Value), " a")
-				value = strings.TrimSuffix(value, " b")
-				if outcome[value] != committed && outcome[value] != unknown {
-					t.Errorf("the record %q of a transaction that was %s is read", r.Value, outcome[value])
-				}
-			}
-		}
-		if len(missing) > 0 {
-			t.Errorf("%d committed records were not read: %v", len(missing), missing)
 		}
 	})
+	missing := make(map[string]bool)
+	for value, o := range outcome {
+		if o == committed {
+			missing[value+" a"], missing[value+" b"] = true, true
+		}
+	}
+	reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	for len(missing) > 0 && ctx.Err() == nil {
+		for r := range reader.PollFetches(ctx).RecordsAll() {
+			delete(missing, string(r.Value))
+			value, _, _ := strings.Cut(string(r.Value), " a")
+			value = strings.TrimSuffix(value, " b")
+			if outcome[value] != committed && outcome[value] != unknown {
+				t.Errorf("the record %q of a transaction that was %s is read", r.Value, outcome[value])
+			}
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("%d committed records were not read: %v", len(missing), missing)
+	}
 }
 
 // transact writes two records in a transaction, and ends it.
@@ -124,89 +137,85 @@ func transact(ctx context.Context, cl *kgo.Client, end kgo.TransactionEndTry, va
 }
 
 // Records and offsets go through one transaction: read, written and committed at once.
-func TestReadProcessWrite(t *testing.T) {
-	t.Parallel()
-	onEachCluster(t, func(t *testing.T, p place) {
-		makeTopic(t, p)
-		out := p.topic + "-out"
-		ctx := testkit.Deadline(t)
-		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
-		if _, err := admin.CreateTopic(ctx, 3, 3, nil, out); err != nil {
-			t.Fatal(err)
+func readProcessWrite(t *testing.T, p place) {
+	t.Helper()
+	makeTopic(t, p)
+	out := p.topic + "-out"
+	ctx := testkit.Deadline(t)
+	admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+	if _, err := admin.CreateTopic(ctx, 3, 3, nil, out); err != nil {
+		t.Fatal(err)
+	}
+	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(p.Addrs()...), kgo.TransactionalID(p.group),
+		kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+	reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(out), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	aroundStops(t, p, func(i int) {
+		const records = 5
+		for n := range records {
+			if err := writer.ProduceSync(ctx, kgo.StringRecord(fmt.Sprintf("%d %d", i, n))).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(p.Addrs()...), kgo.TransactionalID(p.group),
-			kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-		if err != nil {
-			t.Fatal(err)
+		for done := 0; done < records; {
+			fetches := session.PollFetches(ctx)
+			if ctx.Err() != nil {
+				t.Fatalf("step %d: %d of %d records came", i, done, records)
+			}
+			if err := session.Begin(); err != nil {
+				t.Fatal(err)
+			}
+			n := fetches.NumRecords()
+			for r := range fetches.RecordsAll() {
+				session.Produce(ctx, &kgo.Record{Topic: out, Value: r.Value}, nil)
+			}
+			committed, err := session.End(ctx, kgo.TryCommit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if committed {
+				done += n
+			}
 		}
-		defer session.Close()
-		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
-		reader := testkit.Client(t, p.Addrs(), kgo.ConsumeTopics(out), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-		aroundStops(t, p, func(i int) {
-			const records = 5
-			for n := range records {
-				if err := writer.ProduceSync(ctx, kgo.StringRecord(fmt.Sprintf("%d %d", i, n))).FirstErr(); err != nil {
-					t.Fatal(err)
-				}
+		for n, got := range values(ctx, t, reader, records) {
+			if want := fmt.Sprintf("%d %d", i, n); got != want {
+				t.Errorf("record %q, want %q", got, want)
 			}
-			for done := 0; done < records; {
-				fetches := session.PollFetches(ctx)
-				if ctx.Err() != nil {
-					t.Fatalf("step %d: %d of %d records came", i, done, records)
-				}
-				if err := session.Begin(); err != nil {
-					t.Fatal(err)
-				}
-				n := fetches.NumRecords()
-				for r := range fetches.RecordsAll() {
-					session.Produce(ctx, &kgo.Record{Topic: out, Value: r.Value}, nil)
-				}
-				committed, err := session.End(ctx, kgo.TryCommit)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if committed {
-					done += n
-				}
-			}
-			for n, got := range values(ctx, t, reader, records) {
-				if want := fmt.Sprintf("%d %d", i, n); got != want {
-					t.Errorf("record %q, want %q", got, want)
-				}
-			}
-		})
+		}
 	})
 }
 
 // Groups of the new protocol (KIP-848) receive every record while brokers stop and
 // start, and two members share the partitions.
-func TestNewGroupProtocol(t *testing.T) {
-	t.Parallel()
-	onEachCluster(t, func(t *testing.T, p place) {
-		makeTopic(t, p)
-		ctx := testkit.Deadline(t)
-		member := func() *kgo.Client {
-			return testkit.Client(t, p.Addrs(), kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic),
-				kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-		}
-		first := member()
-		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
-		aroundStops(t, p, func(i int) { receive(ctx, t, first, writer, i) })
+func newGroupProtocol(t *testing.T, p place) {
+	t.Helper()
+	makeTopic(t, p)
+	ctx := testkit.Deadline(t)
+	member := func() *kgo.Client {
+		return testkit.Client(t, p.Addrs(), kgo.ConsumerGroup(p.group), kgo.ConsumeTopics(p.topic),
+			kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	}
+	first := member()
+	writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+	aroundStops(t, p, func(i int) { receive(ctx, t, first, writer, i) })
 
-		second := member()
-		groups := kadm.NewClient(testkit.Client(t, p.Addrs()))
-		for {
-			go second.PollFetches(ctx)
-			described, err := describeConsumerGroup(ctx, groups, p)
-			if err == nil && len(described) == 2 && described[0] > 0 && described[1] > 0 && described[0]+described[1] == 3 {
-				break
-			}
-			if ctx.Err() != nil {
-				t.Fatalf("the members' partitions are %v, %v", described, err)
-			}
-			time.Sleep(100 * time.Millisecond)
+	second := member()
+	groups := kadm.NewClient(testkit.Client(t, p.Addrs()))
+	for {
+		go second.PollFetches(ctx)
+		described, err := describeConsumerGroup(ctx, groups, p)
+		if err == nil && len(described) == 2 && described[0] > 0 && described[1] > 0 && described[0]+described[1] == 3 {
+			break
 		}
-	})
+		if ctx.Err() != nil {
+			t.Fatalf("the members' partitions are %v, %v", described, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // receive writes some records, and waits until the member has received them.
@@ -255,16 +264,14 @@ func describeConsumerGroup(ctx context.Context, admin *kadm.Client, p place) ([]
 }
 
 // Share groups receive every record while brokers stop and start.
-func TestShareGroups(t *testing.T) {
-	t.Parallel()
-	onEachCluster(t, func(t *testing.T, p place) {
-		makeTopic(t, p)
-		ctx := testkit.Deadline(t)
-		startAtBeginning(t, p)
-		member := testkit.Client(t, p.Addrs(), kgo.ShareGroup(p.group), kgo.ConsumeTopics(p.topic))
-		writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
-		aroundStops(t, p, func(i int) { receive(ctx, t, member, writer, i) })
-	})
+func shareGroups(t *testing.T, p place) {
+	t.Helper()
+	makeTopic(t, p)
+	ctx := testkit.Deadline(t)
+	startAtBeginning(t, p)
+	member := testkit.Client(t, p.Addrs(), kgo.ShareGroup(p.group), kgo.ConsumeTopics(p.topic))
+	writer := testkit.Client(t, p.Addrs(), kgo.DefaultProduceTopic(p.topic))
+	aroundStops(t, p, func(i int) { receive(ctx, t, member, writer, i) })
 }
 
 // startAtBeginning has the share group of the place begin with the oldest records.
