@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"kafka-with-go/internal/clients"
+	"kafka-with-go/internal/cluster/apache"
 	"kafka-with-go/internal/cluster/embedded"
 	"kafka-with-go/internal/laboratory/kit"
 	"kafka-with-go/internal/testing/testkit"
@@ -55,12 +57,29 @@ func compare(t *testing.T, rows []feature, got, want map[string]map[string]Cell)
 // Each cell that needs brokers is executed again, and agrees.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	cluster, err := embedded.Start(embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	agree(t, cluster.Addrs(), rows(false))
+	t.Run("embedded", func(t *testing.T) {
+		cluster, err := embedded.Start(embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		agree(t, cluster.Addrs(), rows(false))
+	})
+	t.Run("apache", func(t *testing.T) {
+		if reason := apache.Unavailable(); reason != "" {
+			t.Skip(reason)
+		}
+		cluster, err := apache.Start(t.Context(), apache.Options{Log: os.Stderr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := cluster.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		agree(t, cluster.Addrs(), rows(false))
+	})
 }
 
 // Each cell that the sources or the compiler tell agrees.
