@@ -3,10 +3,15 @@ package features
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-with-go/internal/clients"
 	"kafka-with-go/internal/testing/testkit"
@@ -56,6 +61,24 @@ func TestChoice(t *testing.T) {
 		}
 		return strings.Count(string(source), "\n")
 	}
+	defaults, err := os.ReadFile(filepath.Join(root, "04-comparison", "DEFAULTS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// ofFranz tells whether a row of that page has something in its last column, franz-go's.
+	ofFranz := func(row, last string) bool {
+		return regexp.MustCompile(`(?m)^\| ` + row + `.*\| ` + last + `[^|]* \|$`).Match(defaults)
+	}
+	franz, err := kgo.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer franz.Close()
+	oneRequest := sarama.NewConfig()
+	oneRequest.Producer.Idempotent, oneRequest.Producer.RequiredAcks = true, sarama.WaitForAll
+	oneRequest.Net.MaxOpenRequests = 1
+	twoRequests := *oneRequest
+	twoRequests.Net.MaxOpenRequests = 2
 	fewest := slices.MinFunc(clients.All(), func(a, b clients.Client) int { return lines(a) - lines(b) })
 	for _, test := range []struct {
 		says  string
@@ -66,6 +89,12 @@ func TestChoice(t *testing.T) {
 		{"it takes [the least processor]", !slices.ContainsFunc(clients.Names(), func(name string) bool {
 			return name != "franz-go" && !more(name, "franz-go")
 		})},
+		{"[silent about a wrong address]", ofFranz(`\*\*nobody listens\*\*.*\| writing `, `\*nothing\*`) &&
+			ofFranz(`\*\*nobody listens\*\*.*\| reading `, `\*nothing\*`)},
+		{"killed member's partitions for [45 s]", ofFranz("session timeout", "45 s")},
+		{"to end within [a minute]", franz.OptValue(kgo.RebalanceTimeout) == time.Minute},
+		{"it sends [one request at a time]", oneRequest.Validate() == nil && twoRequests.Validate() != nil},
+		{"though franz-go's is hardly longer", float64(lines(byName(t, "franz-go"))) < 1.15*float64(lines(fewest))},
 		{"it wants [Go 1.26]", strings.HasPrefix(cell("Go", "franz-go"), "1.26")},
 		{"Its program is [the shortest]", fewest.Name() == "kafka-go"},
 		{"[no idempotent producer]", cell("idempotent producer", "kafka-go") == no},
@@ -83,4 +112,13 @@ func TestChoice(t *testing.T) {
 			t.Errorf("the chapter says %q, and what was measured says otherwise", test.says)
 		}
 	}
+}
+
+func byName(t *testing.T, name string) clients.Client {
+	t.Helper()
+	c, err := clients.ByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
