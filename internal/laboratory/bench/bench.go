@@ -212,7 +212,7 @@ func (o Options) measure(ctx context.Context, b *brokers, before Results, keep f
 		return r, err
 	}
 	begin, earlier := time.Now(), r.Seconds
-	p := newProgress(o.Pace.Rounds, len(r.Cases))
+	p := newProgress(os.Stderr, o.Pace.Rounds, len(r.Cases))
 	for round := range o.Pace.Rounds {
 		for _, i := range order(r.Cases, round) {
 			one := &r.Cases[i]
@@ -258,16 +258,17 @@ func order(cases []Case, round int) []int {
 // A progress says how far it is: in one line that is written over again and again on a terminal,
 // and in a line for each round elsewhere.
 type progress struct {
+	out              *os.File
 	begin            time.Time
 	rounds, each, at int
 	round            int // that was said
 	terminal         bool
 }
 
-func newProgress(rounds, each int) *progress {
-	info, err := os.Stderr.Stat()
+func newProgress(out *os.File, rounds, each int) *progress {
+	info, err := out.Stat()
 	return &progress{
-		begin: time.Now(), rounds: rounds, each: each, round: -1,
+		out: out, begin: time.Now(), rounds: rounds, each: each, round: -1,
 		terminal: err == nil && info.Mode()&os.ModeCharDevice != 0,
 	}
 }
@@ -281,10 +282,10 @@ func (p *progress) next(round int, one *Case) {
 	p.at++
 	switch {
 	case p.terminal:
-		fmt.Fprintf(os.Stderr, "\r\x1b[Kround %d of %d, %d of %d, %s left: %v",
+		fmt.Fprintf(p.out, "\r\x1b[Kround %d of %d, %d of %d, %s left: %v",
 			round+1, p.rounds, p.at, p.rounds*p.each, left, one)
 	case round != p.round:
-		fmt.Fprintf(os.Stderr, "round %d of %d, %s left\n", round+1, p.rounds, left)
+		fmt.Fprintf(p.out, "round %d of %d, %s left\n", round+1, p.rounds, left)
 		p.round = round
 	}
 }

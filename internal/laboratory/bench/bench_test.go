@@ -217,6 +217,27 @@ func TestTinyRun(t *testing.T) {
 	}
 }
 
+// Into a file go lines, and no codes that write a terminal's line over.
+func TestProgressIntoAFile(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(filepath.Join(t.TempDir(), "progress"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p := newProgress(file, 2, 10)
+	for i := range 20 {
+		p.next(i/10, &Case{})
+	}
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(string(text), "\n"); len(lines) != 3 || strings.ContainsAny(string(text), "\r\x1b") {
+		t.Errorf("into a file goes %q, want two lines", text)
+	}
+}
+
 // Whenever it is interrupted, no topic is left behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
