@@ -44,6 +44,8 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
+func init() { testkit.KnowErrors() }
+
 var update = flag.Bool("update", false, "draw the pictures of the READMEs anew")
 
 // A block is a fenced block of a README, or a comment for this test.
