@@ -18,7 +18,10 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	testkit.KnowErrors()
+	testkit.Main(m)
+}
 
 // A cluster under test has private ports, and so have the programs that it
 // builds: both come from overlays.

@@ -33,7 +33,10 @@ var names atomic.Int64
 
 // TestMain lets many tests run at once: they mostly wait, for records that come one after
 // the other, for sessions to time out, and for their turn on Apache Kafka.
-func TestMain(m *testing.M) { testkit.MainOf(m, 24, closeApache) }
+func TestMain(m *testing.M) {
+	testkit.KnowErrors()
+	testkit.MainOf(m, 24, closeApache)
+}
 
 // onEachCluster runs a test on a cluster of its own inside this process, side
 // by side with others, and on Apache Kafka.

@@ -44,6 +44,8 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
+func init() { testkit.KnowErrors() }
+
 var update = flag.Bool("update", false, "draw the pictures of the READMEs anew")
 
 // A block is a fenced block of a README, or a comment for this test.
@@ -621,7 +623,7 @@ func TestLinksAndNames(t *testing.T) {
 	linked := map[string]bool{"README.md": true}
 	for _, name := range readmes(t) {
 		source := string(readme(t, name))
-		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(`(?m)(?:\]\(|^\[[^]]+\]: )([^)\s]+)`).FindAllStringSubmatch(source, -1) {
 			if strings.Contains(m[1], "://") {
 				continue // Another site: these tests have no network.
 			}
@@ -658,7 +660,33 @@ func headings(source []byte) []string {
 		name := dropped.ReplaceAllString(strings.ToLower(m[1]), "")
 		names = append(names, strings.ReplaceAll(name, " ", "-"))
 	}
+	for _, m := range regexp.MustCompile(`<a id="([^"]+)">`).FindAllStringSubmatch(string(source), -1) {
+		names = append(names, m[1])
+	}
 	return names
+}
+
+// Each term of the glossary is linked where a page first explains it.
+func TestGlossary(t *testing.T) {
+	const glossary = "GLOSSARY.md"
+	var pages strings.Builder
+	for _, name := range readmes(t) {
+		if name != glossary {
+			pages.Write(readme(t, name))
+		}
+	}
+	terms := regexp.MustCompile(`<a id="([^"]+)">`).FindAllStringSubmatch(string(readme(t, glossary)), -1)
+	if len(terms) < 20 {
+		t.Fatalf("the glossary has %d terms, want twenty or more", len(terms))
+	}
+	for _, term := range terms {
+		if !regexp.MustCompile(regexp.QuoteMeta(glossary+"#"+term[1]) + `\b[^-]`).MatchString(pages.String()) {
+			t.Errorf("no page links to %s#%s", glossary, term[1])
+		}
+	}
+	if !slices.IsSortedFunc(terms, func(a, b []string) int { return strings.Compare(a[1], b[1]) }) {
+		t.Error("the glossary isn't sorted")
+	}
 }
 
 // The commands that are not run here name services that docker-compose.yml has,

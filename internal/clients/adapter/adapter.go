@@ -143,6 +143,8 @@ type Client interface {
 	// NewConsumer makes a member of the group.
 	NewConsumer(Config) (Consumer, error)
 
+	// ErrorOf is the client's error for an error code of Kafka's protocol.
+	ErrorOf(code int16) error
 	// ReadWithoutGroup reads a record as a newcomer would who names no group, and says
 	// what was read: ReadsPartition, ReadsTopic, or another short sentence. A client
 	// that doesn't read without a group returns a Refusal.

@@ -44,3 +44,6 @@ func (Client) IgnoreErrors(_ context.Context, brokers []string, topic string, n 
 	}
 	return adapter.Dropped, nil
 }
+
+// ErrorOf implements adapter.Client.
+func (Client) ErrorOf(code int16) error { return kafka.NewError(kafka.ErrorCode(code), "", false) }

@@ -32,3 +32,6 @@ func (Client) ReadWithoutGroup(context.Context, []string, string) (string, error
 func (Client) IgnoreErrors(context.Context, []string, string, int) (adapter.Ignored, error) {
 	return adapter.Ignored{}, errMissing
 }
+
+// ErrorOf implements adapter.Client.
+func (Client) ErrorOf(int16) error { return errMissing }

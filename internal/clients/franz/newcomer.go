@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kafka-with-go/internal/clients/adapter"
@@ -47,3 +48,6 @@ func (Client) IgnoreErrors(ctx context.Context, brokers []string, topic string, 
 	}
 	return adapter.Dropped, nil
 }
+
+// ErrorOf implements adapter.Client.
+func (Client) ErrorOf(code int16) error { return kerr.ErrorForCode(code) }

@@ -63,3 +63,6 @@ func (Client) IgnoreErrors(_ context.Context, brokers []string, topic string, n 
 	}
 	return adapter.Dropped, nil
 }
+
+// ErrorOf implements adapter.Client: the answers of brokers are those of sarama.
+func (Client) ErrorOf(code int16) error { return sarama.KError(code) }

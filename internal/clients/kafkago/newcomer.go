@@ -37,3 +37,6 @@ func (c Client) IgnoreErrors(ctx context.Context, brokers []string, topic string
 	dropped.Says = "with Async and no Completion, " + dropped.Says
 	return dropped, nil
 }
+
+// ErrorOf implements adapter.Client.
+func (Client) ErrorOf(code int16) error { return kafka.Error(code) }

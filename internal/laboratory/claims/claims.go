@@ -33,6 +33,8 @@ type Results struct {
 	Crashes    []map[string]Crash
 	Defaults   []Defaults
 	BadInput   []BadInput
+
+	Codes map[string]map[string]string // what error codes are in the clients' words: by code, by client
 }
 
 var (
@@ -49,8 +51,8 @@ type options struct{ write, tables, fresh bool }
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("claims", flag.ContinueOnError)
-	f.BoolVar(&o.write, "write", false, "put what is measured into "+history.Path+" and "+defaultsPage.Path)
-	f.BoolVar(&o.tables, "tables", false, "count the sources again, and make both pages anew")
+	f.BoolVar(&o.write, "write", false, "put what is measured into "+history.Path+", "+defaultsPage.Path+" and "+errorsPage.Path)
+	f.BoolVar(&o.tables, "tables", false, "count the sources again, and make the pages anew")
 	f.BoolVar(&o.fresh, "fresh", false, "forget what was measured before the command was stopped")
 	return o, f.Parse(args)
 }

@@ -16,7 +16,7 @@ var (
 	defaultsPage = generated.File{Path: "04-comparison/DEFAULTS.md", Command: resultsFile.Command}
 )
 
-// eachPage calls do with both pages and their generated parts, by the names in their markers.
+// eachPage calls do with the pages and their generated parts, by the names in their markers.
 func (r Results) eachPage(do func(generated.File, map[string]string) error) error {
 	verdicts, counts, err := r.renderClaims()
 	if err != nil {
@@ -26,10 +26,10 @@ func (r Results) eachPage(do func(generated.File, map[string]string) error) erro
 	if err != nil {
 		return err
 	}
-	answers, words := r.renderBadInput()
 	return errors.Join(
 		do(history, map[string]string{"verdicts": verdicts, "counts": counts}),
-		do(defaultsPage, map[string]string{"defaults": defaults, "bad input": answers, "words": words}))
+		do(defaultsPage, map[string]string{"defaults": defaults, "bad input": r.renderBadInput()}),
+		do(errorsPage, r.renderMessages()))
 }
 
 // measuredOn says when and where, and of which clients.
@@ -126,26 +126,20 @@ func (r Results) table(s side) *kit.Table {
 	return t
 }
 
-// renderBadInput makes a table of whether each client says something about bad input, and a
-// list of what.
-func (r Results) renderBadInput() (table, words string) {
+// renderBadInput makes a table of whether each client says something about bad input.
+func (r Results) renderBadInput() string {
 	t := kit.NewTable(append([]string{"what is bad", ""}, names()...)...)
-	var said strings.Builder
 	for _, s := range situations() {
 		for _, side := range s.sides() {
 			doing := map[load.Kind]string{load.Produce: "writing", load.Consume: "reading"}[side]
 			cells := []string{fmt.Sprintf("**%s**: %s", s.name, s.explain), doing}
 			for _, n := range names() {
-				a := r.answers(s.name, side, n)
-				cells = append(cells, a.summary())
-				if words := a.firstError(); words != "" {
-					fmt.Fprintf(&said, "- %s, %s, %s: `%s`\n", s.name, doing, n, words)
-				}
+				cells = append(cells, r.answers(s.name, side, n).summary())
 			}
 			t.Row(cells...)
 		}
 	}
-	return t.String(), said.String()
+	return t.String()
 }
 
 // answers are those of a client in one situation, in all rounds.

@@ -60,7 +60,7 @@ func (r *Results) count(ctx context.Context, root string) error {
 		}
 		r.Counted[c.Name()] = counted
 	}
-	return nil
+	return r.askForCodes(root)
 }
 
 // A source is a client whose sources are read, and the repository that says of which version.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -18,6 +19,20 @@ type File struct {
 
 func (f File) markers(part string) (begin, end string) {
 	return "<!-- " + part + ": begin (" + f.Command + ") -->\n", "<!-- " + part + ": end -->\n"
+}
+
+var beginning = regexp.MustCompile(`(?m)^<!-- (.+): begin \(`)
+
+// Parts names the generated parts that the text has.
+func (f File) Parts(root string) (names []string, err error) {
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.Path)))
+	if err != nil {
+		return nil, fmt.Errorf("reading a text with generated parts: %w", err)
+	}
+	for _, m := range beginning.FindAllSubmatch(text, -1) {
+		names = append(names, string(m[1]))
+	}
+	return names, nil
 }
 
 // find returns where a part begins and ends.

@@ -81,6 +81,7 @@ func StartCommand(t testing.TB, command *exec.Cmd) *Process {
 			process.KillGroup(command.Process) //nolint:errcheck
 			p.Wait()
 		}
+		p.checkErrors()
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", strings.Join(command.Args, " "), p.Output())
 		}
