@@ -19,7 +19,7 @@ import (
 // alone are the tests that stop or halt brokers, and those in which five programs receive what
 // all five write. On Apache Kafka each has the cluster to itself; the others share it.
 var alone = []string{
-	"TestAllBrokersKilled", "TestBrokerKilled", "TestConsoleTools", "TestCtrlCOnAFrozenCluster", "TestCtrlCWithoutBrokers",
+	"TestAcks", "TestAllBrokersKilled", "TestBrokerKilled", "TestConsoleTools", "TestCtrlCOnAFrozenCluster", "TestCtrlCWithoutBrokers",
 	"TestFlowsOnAFrozenCluster", "TestGokaWantsEveryLeader", "TestLibrdkafka", "TestNewGroupProtocol", "TestNotBeyondTheEnd", "TestOriginal", "TestPairs",
 	"TestReadProcessWrite", "TestSecondCtrlC", "TestShareGroups", "TestTopicWhileABrokerIsAway", "TestTransactions",
 }
