@@ -214,6 +214,7 @@ func find(ctx context.Context, client *kafka.Client) (kafka.Partition, error) {
 	request := &kafka.MetadataRequest{Topics: []string{topic}}
 	// A topic that is new may have no leaders for a moment.
 	for range 50 {
+		time.Sleep(200 * time.Millisecond)
 		cluster, err := client.Metadata(ctx, request)
 		if err != nil {
 			return kafka.Partition{}, fmt.Errorf("asking who leads the topic: %w", err)
@@ -223,7 +224,6 @@ func find(ctx context.Context, client *kafka.Client) (kafka.Partition, error) {
 				return partition, nil
 			}
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
 	return kafka.Partition{}, errors.New("broker 2 leads no partition: start it if it is " +
 		"stopped, and start this program again")

@@ -37,6 +37,7 @@ func run(ctx context.Context) error {
 	if err := deleteTopic(ctx); err != nil {
 		return err
 	}
+	time.Sleep(500 * time.Millisecond) // All brokers have heard that it isn't there.
 	fmt.Println("A write that fails is tried again for 2 s.")
 	if err := onYourCluster(ctx); err != nil {
 		return errors.Join(err, deleteTopic(ctx))
@@ -270,15 +271,23 @@ func produce(ctx context.Context, what string, cluster net.Addr, name string, cr
 
 // describe prints how many partitions and replicas a topic has.
 func describe(ctx context.Context, cluster net.Addr, name string) error {
-	client := &kafka.Client{Addr: cluster, Transport: &kafka.Transport{}}
-	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
-	if err == nil {
-		err = answer.Topics[0].Error
+	var topics []kafka.Topic
+	for range 10 {
+		client := &kafka.Client{Addr: cluster, Transport: &kafka.Transport{}}
+		answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
+		if err != nil {
+			return fmt.Errorf("asking for the topic %s: %w", name, err)
+		}
+		topics = answer.Topics
+		if topics[0].Error == nil {
+			break
+		}
+		time.Sleep(200 * time.Millisecond) // This broker hasn't heard of the topic yet.
 	}
-	if err != nil {
-		return fmt.Errorf("asking for the topic %s: %w", name, err)
+	if topics[0].Error != nil {
+		return fmt.Errorf("asking for the topic %s: %w", name, topics[0].Error)
 	}
-	partitions := answer.Topics[0].Partitions
+	partitions := topics[0].Partitions
 	replicas := partitions[0].Replicas
 	fmt.Printf("    partitions: %d, replicas of each: %d\n", len(partitions), len(replicas))
 	return nil

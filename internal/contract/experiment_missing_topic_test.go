@@ -16,8 +16,8 @@ import (
 
 const missingTopic = "01-producer/04-missing-topic"
 
-// step returns the lines below one that 04-missing-topic prints, after a part of its output.
-func step(t *testing.T, output, part, line string) []string {
+// missingStep returns the lines below one that 04-missing-topic prints, after a part of its output.
+func missingStep(t *testing.T, output, part, line string) []string {
 	t.Helper()
 	_, rest, ok := strings.Cut(output, "\n"+part)
 	if ok {
@@ -47,7 +47,7 @@ func TestMissingTopic(t *testing.T) {
 		const yours, creates = "Your cluster:", "A broker in this process"
 		const asking = "a write with AllowAutoTopicCreation"
 		for _, s := range []struct{ part, line string }{{yours, "a write"}, {yours, asking}, {creates, "a write"}} {
-			got := step(t, output, s.part, s.line)
+			got := missingStep(t, output, s.part, s.line)
 			if len(got) != 2 || !strings.HasPrefix(got[0], "[3] Unknown Topic Or Partition: ") || got[1] != "and so it stays" {
 				t.Errorf("%s %s: %q, want an error that stays", s.part, s.line, got)
 			}
@@ -58,7 +58,7 @@ func TestMissingTopic(t *testing.T) {
 			{creates, asking, "partitions: 1, replicas of each: 1"},
 			{creates, `the same, with a letter too many: "` + p.topic + `s"`, "partitions: 1, replicas of each: 1"},
 		} {
-			got := step(t, output, s.part, s.line)
+			got := missingStep(t, output, s.part, s.line)
 			if len(got) < 2 || !strings.HasPrefix(got[len(got)-2], "written") || got[len(got)-1] != s.numbers {
 				t.Errorf("%s %s: %q, want that it is written, and %s", s.part, s.line, got, s.numbers)
 			}
@@ -121,10 +121,10 @@ func TestBrokersThatCreateTopics(t *testing.T) {
 	output := p.runExperiment(t, missingTopic)
 	t.Log(output)
 	const part = "Your cluster:"
-	if got := step(t, output, part, "a write"); len(got) != 2 || got[1] != "and so it stays" {
+	if got := missingStep(t, output, part, "a write"); len(got) != 2 || got[1] != "and so it stays" {
 		t.Errorf("a write that doesn't ask for the topic: %q, want an error that stays", got)
 	}
-	got := step(t, output, part, "a write with AllowAutoTopicCreation")
+	got := missingStep(t, output, part, "a write with AllowAutoTopicCreation")
 	if len(got) != 3 || !strings.HasPrefix(got[0], "[3] Unknown Topic Or Partition: ") ||
 		!strings.HasPrefix(got[1], "written after ") || got[2] != "partitions: 1, replicas of each: 1" {
 		t.Errorf("a write that asks for the topic: %q, want an error, then a topic with one partition on one broker", got)
