@@ -1,15 +1,23 @@
-// This program writes the keys a to d three times each: once as kafka-go
-// distributes records by default, and once by the hash of the key.
+// This program writes the keys a to d three times each: once as kafka-go distributes records
+// by default, and once by the hash of the key. Then it computes where other clients put the
+// same keys, and shows what becomes of the order within a key when partitions are added.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
@@ -28,15 +36,47 @@ func main() {
 	}
 }
 
-// run writes the same keys with two balancers.
+// run asks the three questions. It leaves its topic, so that you can look at it on the board.
 func run(ctx context.Context) error {
+	if err := deleteTopic(ctx); err != nil {
+		return err
+	}
 	if err := createTopic(ctx); err != nil {
 		return err
 	}
 	if err := produce(ctx, "round robin (the default)", &kafka.RoundRobin{}); err != nil {
 		return err
 	}
-	return produce(ctx, "by the hash of the key", kafka.Murmur2Balancer{})
+	if err := produce(ctx, "by the hash of the key", kafka.Murmur2Balancer{}); err != nil {
+		return err
+	}
+
+	if err := compareClients(); err != nil {
+		return err
+	}
+
+	fmt.Println("\nSix changes with the key a. After the third a partition is added:")
+	if err := addWhileWriting(ctx, 4, false); err != nil {
+		return err
+	}
+	return addWhileWriting(ctx, 5, true)
+}
+
+// deleteTopic deletes the topic if it is there, so that each run begins with an empty one.
+func deleteTopic(ctx context.Context) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 5 s without an answer the request fails.
+		Timeout: 5 * time.Second,
+	}
+	response, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = response.Errors[topic]
+	}
+	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Errorf("deleting the topic %s: %w (go run ./00-cluster starts a cluster)", topic, err)
+	}
+	return nil
 }
 
 // createTopic creates the topic if it isn't there. It returns when the cluster says
@@ -145,6 +185,181 @@ func produce(ctx context.Context, name string, balancer kafka.Balancer) error {
 		fmt.Printf("  key %s went to partitions %v\n", key, partitions[key])
 	}
 	return nil
+}
+
+// compareClients prints the partition of each key among three, as the clients choose it if
+// you set nothing.
+func compareClients() error {
+	const partitions = 3
+	fmt.Println("\nThe same keys, by the default of each client:")
+	fmt.Println("  key   sarama, goka   confluent   franz-go, Java")
+	for _, key := range []string{"a", "b", "c", "d"} {
+		// FNV-1a
+		message := &sarama.ProducerMessage{Key: sarama.StringEncoder(key)}
+		bySarama, err := sarama.NewHashPartitioner(topic).Partition(message, partitions)
+		if err != nil {
+			return fmt.Errorf("asking sarama for the partition of %s: %w", key, err)
+		}
+		// CRC32, as in librdkafka, the C library inside confluent-kafka-go
+		byConfluent := crc32.ChecksumIEEE([]byte(key)) % partitions
+		// murmur2. franz-go's default can't be asked from outside; this one hashes keys likewise.
+		partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(topic)
+		byFranz := partitioner.Partition(&kgo.Record{Key: []byte(key)}, partitions)
+		fmt.Printf("  %-5s %-14d %-11d %d\n", key, bySarama, byConfluent, byFranz)
+	}
+	return nil
+}
+
+// addWhileWriting writes three changes, adds a partition, and writes three more. It prints in
+// which order a group works on them that has a member for each partition.
+func addWhileWriting(ctx context.Context, partitions int, readFirst bool) error {
+	before, err := change(ctx, 1, 2, 3)
+	if err != nil {
+		return err
+	}
+	var worked []string
+	if readFirst {
+		// The group has read all that is there before a partition is added.
+		worked, err = work(ctx, before)
+		before = nil
+		if err != nil {
+			return err
+		}
+	}
+	if err := addPartition(ctx, partitions); err != nil {
+		return err
+	}
+	after, err := change(ctx, 4, 5, 6)
+	if err != nil {
+		return err
+	}
+	rest, err := work(ctx, append(before, after...))
+	if err != nil {
+		return err
+	}
+	worked = append(worked, rest...)
+
+	what := "while the first three wait to be read"
+	if readFirst {
+		what = "when the group has read the first three"
+	}
+	fmt.Printf("  %-40s worked on in the order %v\n", what+":", worked)
+	return nil
+}
+
+// change writes changes with the key a, and returns them with their partitions and offsets.
+func change(ctx context.Context, numbers ...int) ([]kafka.Message, error) {
+	var written []kafka.Message
+	w := &kafka.Writer{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// A writer hears of new partitions within seconds. One with a new transport asks at once.
+		Transport: &kafka.Transport{},
+		Topic:     topic,
+		// The key decides the partition, as in Java's client. By default it decides nothing.
+		Balancer: kafka.Murmur2Balancer{},
+		// A write succeeds when all in-sync replicas have the record. By default it succeeds
+		// before any broker has it, and nobody hears of a record that was lost.
+		RequiredAcks: kafka.RequireAll,
+		// A record waits this long for others to share a request with. By default it waits a second.
+		BatchTimeout: time.Millisecond,
+		// The writer tells here where a record lies. WriteMessages returns its error.
+		Completion: func(messages []kafka.Message, _ error) {
+			written = append(written, messages...)
+		},
+	}
+	for _, number := range numbers {
+		message := kafka.Message{Key: []byte("a"), Value: []byte(strconv.Itoa(number))}
+		if err := w.WriteMessages(ctx, message); err != nil {
+			return nil, fmt.Errorf("writing change %d: %w", number, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("closing the writer: %w", err)
+	}
+	return written, nil
+}
+
+// addPartition gives the topic as many partitions as are wanted.
+func addPartition(ctx context.Context, partitions int) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 5 s without an answer the request fails.
+		Timeout: 5 * time.Second,
+	}
+	response, err := client.CreatePartitions(ctx, &kafka.CreatePartitionsRequest{
+		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: int32(partitions)}},
+	})
+	if err == nil {
+		err = response.Errors[topic]
+	}
+	if err != nil {
+		return fmt.Errorf("adding a partition: %w", err)
+	}
+	time.Sleep(500 * time.Millisecond) // All brokers have heard of it.
+	return nil
+}
+
+// work reads the records, each partition by a member of its own, and returns their values in
+// the order in which the work on them ended.
+func work(ctx context.Context, records []kafka.Message) ([]string, error) {
+	first := make(map[int]int64) // the first offset, by partition
+	count := make(map[int]int)
+	for _, r := range slices.Backward(records) {
+		first[r.Partition] = r.Offset
+		count[r.Partition]++
+	}
+
+	var (
+		mu      sync.Mutex
+		worked  []string
+		failed  error
+		ready   sync.WaitGroup // They all begin when each has its records.
+		members sync.WaitGroup
+	)
+	ready.Add(len(first))
+	for partition := range maps.Keys(first) {
+		members.Go(func() {
+			received, err := consume(ctx, partition, first[partition], count[partition])
+			ready.Done()
+			ready.Wait()
+			for _, r := range received {
+				time.Sleep(200 * time.Millisecond) // This is the work.
+				mu.Lock()
+				worked = append(worked, string(r.Value))
+				mu.Unlock()
+			}
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
+		})
+	}
+	members.Wait()
+	return worked, failed
+}
+
+// consume reads so many records of a partition, from an offset on.
+func consume(ctx context.Context, partition int, from int64, count int) ([]kafka.Message, error) {
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers:   []string{broker1Address, broker2Address, broker3Address},
+		Topic:     topic,
+		Partition: partition,
+		// A fetch waits this long for records, and Close waits for it. The default is 10 s.
+		MaxWait: 500 * time.Millisecond,
+	})
+	err := r.SetOffset(from)
+	var received []kafka.Message
+	for err == nil && len(received) < count {
+		var message kafka.Message
+		message, err = r.ReadMessage(ctx)
+		if err == nil {
+			received = append(received, message)
+		}
+	}
+	err = errors.Join(err, r.Close())
+	if err != nil {
+		return nil, fmt.Errorf("reading partition %d: %w", partition, err)
+	}
+	return received, nil
 }
 
 // refused tells whether an error is an answer that the cluster would give again and

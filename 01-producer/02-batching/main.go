@@ -1,5 +1,6 @@
-// This program writes ten records with kafka-go's default and with two other
-// settings, and prints how long each way takes.
+// This program writes ten records with kafka-go's default and in two other ways, and prints
+// how long each way takes. Then a hundred goroutines write at once, and it draws how many
+// records a second they write with six values of BatchTimeout.
 package main
 
 import (
@@ -8,9 +9,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -29,36 +33,36 @@ func main() {
 	}
 }
 
-// run writes ten records in three ways.
+// run answers both questions, and leaves nothing.
 func run(ctx context.Context) error {
+	if err := deleteTopic(ctx); err != nil {
+		return err
+	}
 	if err := createTopic(ctx); err != nil {
 		return err
 	}
-	var ten []kafka.Message
-	for i := range 10 {
-		ten = append(ten, kafka.Message{
-			Key:   []byte(strconv.Itoa(i)),
-			Value: []byte("some value"),
-		})
+	err := tenRecords(ctx)
+	if err == nil {
+		err = manyAtOnce(ctx)
 	}
-	// Ten calls of WriteMessages with a record each, or one call with ten records.
-	var oneByOne [][]kafka.Message
-	for _, message := range ten {
-		oneByOne = append(oneByOne, []kafka.Message{message})
-	}
-	together := [][]kafka.Message{ten}
+	return errors.Join(err, deleteTopic(ctx))
+}
 
-	// Each record waits a second for others, and none come.
-	if err := produce(ctx, "one at a time, by default", time.Second, oneByOne); err != nil {
-		return err
+// deleteTopic deletes the topic if it is there, so that each run begins with an empty one.
+func deleteTopic(ctx context.Context) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 5 s without an answer the request fails.
+		Timeout: 5 * time.Second,
 	}
-	// Each record waits a thousandth of that.
-	err := produce(ctx, "one at a time, BatchTimeout 1 ms", time.Millisecond, oneByOne)
-	if err != nil {
-		return err
+	response, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = response.Errors[topic]
 	}
-	// All ten wait at the same time: a second altogether.
-	return produce(ctx, "ten at once, by default", time.Second, together)
+	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Errorf("deleting the topic %s: %w (go run ./00-cluster starts a cluster)", topic, err)
+	}
+	return nil
 }
 
 // createTopic creates the topic if it isn't there. It returns when the cluster says
@@ -128,20 +132,39 @@ func createTopic(ctx context.Context) error {
 	return fmt.Errorf("creating the topic %s on %s: %w (%s)", topic, client.Addr, answer, advice)
 }
 
+// tenRecords writes ten records in three ways.
+func tenRecords(ctx context.Context) error {
+	fmt.Println("Ten records. The first way takes ten seconds.")
+	var ten []kafka.Message
+	for i := range 10 {
+		ten = append(ten, kafka.Message{
+			Key:   []byte(strconv.Itoa(i)),
+			Value: []byte("some value"),
+		})
+	}
+	// Ten calls of WriteMessages with a record each, or one call with ten records.
+	var oneByOne [][]kafka.Message
+	for _, message := range ten {
+		oneByOne = append(oneByOne, []kafka.Message{message})
+	}
+	together := [][]kafka.Message{ten}
+
+	// Each record waits a second for others, and none come.
+	if err := produce(ctx, "one at a time, by default", time.Second, oneByOne); err != nil {
+		return err
+	}
+	// Each record waits a thousandth of that.
+	err := produce(ctx, "one at a time, BatchTimeout 1 ms", time.Millisecond, oneByOne)
+	if err != nil {
+		return err
+	}
+	// All ten wait at the same time: a second altogether.
+	return produce(ctx, "ten at once, by default", time.Second, together)
+}
+
 // produce makes the calls one after the other, and prints the time they take.
 func produce(ctx context.Context, name string, wait time.Duration, calls [][]kafka.Message) error {
-	w := &kafka.Writer{
-		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
-		Topic: topic,
-		// The key decides the partition, as in Java's client. By default it decides nothing.
-		Balancer: kafka.Murmur2Balancer{},
-		// A write succeeds when all in-sync replicas have the record. By default it succeeds
-		// before any broker has it, and nobody hears of a record that was lost.
-		RequiredAcks: kafka.RequireAll,
-		// A record waits this long for others to share a request with. The default is a second.
-		BatchTimeout: wait,
-	}
-
+	w := newWriter(wait)
 	start := time.Now()
 	for _, messages := range calls {
 		if err := w.WriteMessages(ctx, messages...); err != nil {
@@ -154,6 +177,76 @@ func produce(ctx context.Context, name string, wait time.Duration, calls [][]kaf
 		return fmt.Errorf("closing the writer: %w", err)
 	}
 	return nil
+}
+
+// newWriter returns a writer that differs from others in BatchTimeout alone.
+func newWriter(wait time.Duration) *kafka.Writer {
+	return &kafka.Writer{
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
+		// The key decides the partition, as in Java's client. By default it decides nothing.
+		Balancer: kafka.Murmur2Balancer{},
+		// A write succeeds when all in-sync replicas have the record. By default it succeeds
+		// before any broker has it, and nobody hears of a record that was lost.
+		RequiredAcks: kafka.RequireAll,
+		// A record waits this long for others to share a request with. The default is a second.
+		BatchTimeout: wait,
+	}
+}
+
+// manyAtOnce draws how many records a second a hundred goroutines write, each of which waits
+// for its record before it writes another.
+func manyAtOnce(ctx context.Context) error {
+	waits := []time.Duration{
+		10 * time.Microsecond, 100 * time.Microsecond, time.Millisecond,
+		10 * time.Millisecond, 100 * time.Millisecond, time.Second,
+	}
+	fmt.Println("\nA hundred goroutines, for half a second or more with each BatchTimeout:")
+	var rates, sizes []float64
+	most := 0.0
+	for _, wait := range waits {
+		rate, size, err := measure(ctx, wait)
+		if err != nil {
+			return err
+		}
+		rates = append(rates, rate)
+		sizes = append(sizes, size)
+		most = max(most, rate)
+	}
+
+	fmt.Println("  BatchTimeout   records a second   in a request")
+	for i, wait := range waits {
+		bar := strings.Repeat("█", max(1, int(40*rates[i]/most)))
+		fmt.Printf("  %-12v   %16.0f   %12.1f   %s\n", wait, rates[i], sizes[i], bar)
+	}
+	return nil
+}
+
+// measure has a hundred goroutines write. It returns how many records they wrote a second, and
+// how many records were in a request.
+func measure(ctx context.Context, wait time.Duration) (rate, size float64, err error) {
+	w := newWriter(wait)
+	var written atomic.Int64
+	var writers errgroup.Group
+	start := time.Now()
+	for i := range 100 {
+		writers.Go(func() error {
+			message := kafka.Message{Key: []byte(strconv.Itoa(i)), Value: []byte("some value")}
+			for time.Since(start) < time.Second/2 {
+				if err := w.WriteMessages(ctx, message); err != nil {
+					return fmt.Errorf("writing with BatchTimeout %v: %w", wait, err)
+				}
+				written.Add(1)
+			}
+			return nil
+		})
+	}
+	err = writers.Wait()
+	took := time.Since(start).Seconds()
+	err = errors.Join(err, w.Close())
+
+	stats := w.Stats()
+	return float64(written.Load()) / took, float64(stats.Messages) / float64(stats.Writes), err
 }
 
 // refused tells whether an error is an answer that the cluster would give again and
