@@ -66,9 +66,9 @@ func lateTopic(ctx context.Context, prefix string) error {
 		return err
 	}
 	time.Sleep(6 * time.Second)
-	fmt.Printf("  by default                 %d of 5 readers (joined their groups %d times in the 2 s)\n",
+	fmt.Printf("  by default                 %d of 5 readers (joined groups %d times in the 2 s)\n",
 		receivers(byDefault), joined)
-	fmt.Printf("  WatchPartitionChanges      %d of 5 readers (joined their groups %d times in the 2 s)\n",
+	fmt.Printf("  WatchPartitionChanges      %d of 5 readers (joined groups %d times in the 2 s)\n",
 		receivers(watching), joinedWatching)
 	if err := closeAll(byDefault, watching); err != nil {
 		return err

@@ -44,8 +44,8 @@ func TestLateTopic(t *testing.T) {
 			t.Fatalf("exit status %d", status)
 		}
 		for _, want := range []string{
-			`  by default +0 of 5 readers \(joined their groups 5 times in the 2 s\)`,
-			fmt.Sprintf(`  WatchPartitionChanges +%d of 5 readers \(joined their groups \d{2,} times in the 2 s\)`, watchers),
+			`  by default +0 of 5 readers \(joined groups 5 times in the 2 s\)`,
+			fmt.Sprintf(`  WatchPartitionChanges +%d of 5 readers \(joined groups \d{2,} times in the 2 s\)`, watchers),
 			`  by default, started again +5 of 5 readers`,
 			`  by default +0 of 3 records`,
 			`  WatchPartitionChanges +3 of 3 records, after .*`,
