@@ -69,11 +69,11 @@ func run(ctx context.Context) error {
 	now := time.Now().Format("150405.000-")
 	var groups []string
 	rows := make([]string, len(endings))
-	all, ctx4 := errgroup.WithContext(ctx)
+	all, handingOver := errgroup.WithContext(ctx)
 	for i := range endings {
 		groups = append(groups, groupID+"-"+now+strconv.Itoa(i))
 		all.Go(func() (err error) {
-			rows[i], err = handOver(ctx4, i, groups[i])
+			rows[i], err = handOver(handingOver, i, groups[i])
 			return err
 		})
 	}

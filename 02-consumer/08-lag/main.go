@@ -253,7 +253,7 @@ func consume(ctx context.Context, r *kafka.Reader) error {
 	}
 }
 
-// lag returns how many records of the topic lie behind the committed offsets of the group, in
+// lag returns how many records of the topic come after the committed offsets of the group, in
 // all partitions together.
 func lag(ctx context.Context, group string) (total int64, err error) {
 	client := &kafka.Client{
@@ -292,7 +292,7 @@ func lag(ctx context.Context, group string) (total int64, err error) {
 		if partition.Error != nil {
 			return 0, fmt.Errorf("asking for the ends of the partitions: %w", partition.Error)
 		}
-		// Where nothing is committed, the offset is -1, and all that is there lies behind it.
+		// Where nothing is committed, the offset is -1, and all that is there comes after it.
 		from := max(committed[partition.Partition], partition.FirstOffset)
 		total += partition.LastOffset - from
 	}
