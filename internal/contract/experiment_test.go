@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,32 +28,46 @@ func (p place) runExperiment(t *testing.T, folder string) string {
 // leavesNothing fails if a topic or a group of this test is still there.
 func (p place) leavesNothing(t *testing.T) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
-	ours := func(name string) bool {
-		return name == p.topic || name == p.group ||
-			strings.HasPrefix(name, p.topic+"-") || strings.HasPrefix(name, p.group+"-")
-	}
-	// A broker hears of what the controller has deleted a moment later.
-	var left []string
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		topics, err := admin.ListTopics(testkit.Deadline(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		groups, err := admin.ListGroups(testkit.Deadline(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		left = slices.DeleteFunc(append(topics.Names(), groups.Groups()...), func(name string) bool { return !ours(name) })
-		if len(left) == 0 {
+	for {
+		left, err := p.left(ctx, admin)
+		if err == nil && left == nil {
 			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it has left %q", left)
+		select {
+		case <-ctx.Done():
+			t.Errorf("the experiment leaves %q (%v)", left, err)
+			return
+		case <-time.After(200 * time.Millisecond): // A broker hears a little later what was deleted.
 		}
 	}
 }
 
+// left returns the topics and groups of this test that are there. Others use Apache Kafka at
+// the same time; the embedded cluster is the test's own.
+func (p place) left(ctx context.Context, admin *kadm.Client) (left []string, err error) {
+	topics, err := admin.ListTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topics.Names() {
+		if strings.HasPrefix(topic+"-", p.topic+"-") {
+			left = append(left, "the topic "+topic)
+		}
+	}
+	groups, err := admin.ListGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups.Groups() {
+		if !p.apache || strings.HasPrefix(group+"-", p.group+"-") {
+			left = append(left, "the group "+group)
+		}
+	}
+	return left, nil
+}
 // shownOn fails unless an output has all lines of a block of a page, in their order. In those
 // "…" stands for anything, and the width of a space doesn't count.
 func shownOn(t *testing.T, output, page, block string) {

@@ -1,0 +1,74 @@
+package contract
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"kafka-with-go/internal/testing/testkit"
+)
+
+// A reader of kafka-go that starts before its topic never gets a partition by default, and
+// with WatchPartitionChanges it may. Partitions that are added are only noticed with it.
+func TestLateTopic(t *testing.T) {
+	t.Parallel()
+	onEachCluster(t, func(t *testing.T, p place) {
+		process := testkit.Start(t, p.build(t, "02-consumer/06-late-topic"))
+		process.UntilLine("created the topic")
+		time.Sleep(4 * time.Second) // The program gives its readers 6 s to notice the topic.
+		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
+		groups, err := p.groups(testkit.Deadline(t), admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watchers := 0 // that have partitions
+		for _, group := range groups {
+			partitions := assigned(group)
+			switch _, number, ok := strings.Cut(group.Group, "-topic-"); {
+			case !ok:
+				t.Errorf("there is a group %s", group.Group)
+			case number < "5" && partitions != 0:
+				t.Errorf("the reader of %s has %d partitions by default, want none", group.Group, partitions)
+			case partitions == 3:
+				watchers++
+			}
+		}
+		if len(groups) != 10 {
+			t.Errorf("there are %d groups, want 10", len(groups))
+		}
+		if status := process.Wait(); status != 0 {
+			t.Fatalf("exit status %d", status)
+		}
+		for _, want := range []string{
+			`  by default +0 of 5 readers \(joined groups 5 times in the 2 s\)`,
+			fmt.Sprintf(`  WatchPartitionChanges +%d of 5 readers \(joined groups \d{2,} times in the 2 s\)`, watchers),
+			`  by default, started again +5 of 5 readers`,
+			`  by default +0 of 3 records`,
+			`  WatchPartitionChanges +3 of 3 records, after .*`,
+			`  the same, with LastOffset +0 of 3 records`,
+		} {
+			if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(process.Output()) {
+				t.Errorf("it didn't print %q", want)
+			}
+		}
+		p.leavesNothing(t)
+	})
+}
+
+// assigned returns how many partitions the members of a group have together.
+func assigned(group kadm.DescribedGroup) (partitions int) {
+	for _, member := range group.Members {
+		a, ok := member.Assigned.AsConsumer()
+		if !ok {
+			continue
+		}
+		for _, topic := range a.Topics {
+			partitions += len(topic.Partitions)
+		}
+	}
+	return partitions
+}
