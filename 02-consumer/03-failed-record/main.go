@@ -365,7 +365,7 @@ func (w *worker) consume(ctx context.Context, from string, n int,
 func compare(ctx context.Context, workers []*worker) error {
 	names := []string{"not committed", "tried for ever", "dead-letter topic", "retry topic"}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "a record that fails\tdone, in order\tdead letter\tmissing\tlag\torder per key")
+	fmt.Fprintln(table, "a failed record\tdone, in order\tdead letter\tmissing\tlag\torder per key")
 	for i, w := range workers {
 		missing := slices.DeleteFunc(slices.Clone(orders), func(order string) bool {
 			return slices.Contains(w.done, order) || slices.Contains(w.dead, order)
