@@ -1,7 +1,9 @@
 package contract
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,9 +14,15 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
-// commits are how long each committed offset of each group was there, as seen from outside
-// while an experiment runs: the sum over the partitions of its topic.
-type commits map[string]map[int64]time.Duration
+// commits are the committed offsets of each group, one after the other, as seen from outside
+// while an experiment runs.
+type commits map[string][]commit
+
+// A commit is the sum over the partitions of the topic, and how long it was there.
+type commit struct {
+	offset int64
+	there  time.Duration
+}
 
 // watchCommits looks at the groups whose names begin with the topic's, until stop is called.
 func (p place) watchCommits(t *testing.T) (stop func() commits) {
@@ -42,10 +50,12 @@ func (p place) watchCommits(t *testing.T) (stop func() commits) {
 				for _, offset := range offsets[p.topic] {
 					sum += max(offset.At, 0)
 				}
-				if seen[group] == nil {
-					seen[group] = make(map[int64]time.Duration)
+				n := len(seen[group])
+				if n == 0 || seen[group][n-1].offset != sum {
+					seen[group] = append(seen[group], commit{offset: sum})
+				} else {
+					seen[group][n-1].there += since
 				}
-				seen[group][sum] += since
 			}
 		}
 	})
@@ -56,32 +66,33 @@ func (p place) watchCommits(t *testing.T) (stop func() commits) {
 	}
 }
 
-// longest returns the committed offset that was there for the longest time, of the group
-// whose name has this ending.
-func (c commits) longest(t *testing.T, ending string) (offset int64) {
+// of returns the commits of the group whose name has this ending.
+func (c commits) of(t *testing.T, ending string) []commit {
 	t.Helper()
-	var most time.Duration
-	for group, offsets := range c {
-		for o, d := range offsets {
-			if strings.HasSuffix(group, ending) && d > most {
-				offset, most = o, d
-			}
+	for group, list := range c {
+		if strings.HasSuffix(group, ending) {
+			return list
 		}
 	}
-	if most == 0 {
-		t.Fatalf("there was no group ...%s, seen were %v", ending, c)
-	}
-	return offset
+	t.Fatalf("there was no group ...%s, seen were %v", ending, c)
+	return nil
 }
 
-// highest returns the highest committed offset of that group.
-func (c commits) highest(ending string) (offset int64) {
-	for group, offsets := range c {
-		for o := range offsets {
-			if strings.HasSuffix(group, ending) {
-				offset = max(offset, o)
-			}
-		}
-	}
-	return offset
+// longest returns the committed offset that was there for the longest time.
+func (c commits) longest(t *testing.T, ending string) int64 {
+	t.Helper()
+	return slices.MaxFunc(c.of(t, ending), func(a, b commit) int { return cmp.Compare(a.there, b.there) }).offset
+}
+
+// highest returns the highest committed offset.
+func (c commits) highest(t *testing.T, ending string) int64 {
+	t.Helper()
+	return slices.MaxFunc(c.of(t, ending), func(a, b commit) int { return cmp.Compare(a.offset, b.offset) }).offset
+}
+
+// last returns the committed offset with which the group ended.
+func (c commits) last(t *testing.T, ending string) int64 {
+	t.Helper()
+	list := c.of(t, ending)
+	return list[len(list)-1].offset
 }

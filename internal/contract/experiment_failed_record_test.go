@@ -26,10 +26,10 @@ func TestExperimentFailedRecord(t *testing.T) {
 		p.checkFailedRecords(t, output)
 
 		// The two failed records are not among what was done, and yet all six count as done.
-		if highest := seen.highest("-skip"); highest != 6 {
+		if highest := seen.highest(t, "-skip"); highest != 6 {
 			t.Errorf("the group that doesn't commit what fails has committed %d, want 6", highest)
 		}
-		if highest := seen.highest("-wait"); highest != 2 {
+		if highest := seen.highest(t, "-wait"); highest != 2 {
 			t.Errorf("the group that tries for ever has committed %d, want 2", highest)
 		}
 		if len(letters) == 0 {
