@@ -47,15 +47,15 @@ func run(ctx context.Context) error {
 	// Each start of this program takes groups of its own, so that it can be repeated.
 	prefix := topic + "-" + time.Now().Format("150405.000") + "-"
 
-	fmt.Println("1. There are four records. A new group begins, by default, with the record of:")
+	fmt.Println("1. There are four records. A new group begins, by default, with:")
 	if err := newGroups(ctx, prefix); err != nil {
 		return err
 	}
-	fmt.Println("2. A reader without a group begins with the record of:")
+	fmt.Println("2. A reader without a group begins with:")
 	if err := withoutGroup(ctx); err != nil {
 		return err
 	}
-	fmt.Println("3. A group has worked on all records, and is to do it again. It begins with the record of:")
+	fmt.Println("3. A group has worked on all records, and is to do it again. It begins with:")
 	if err := again(ctx, prefix+"again"); err != nil {
 		return err
 	}
@@ -198,18 +198,19 @@ func newGroups(ctx context.Context, prefix string) error {
 
 	oldest := sarama.NewConfig()
 	oldest.Consumer.Offsets.Initial = sarama.OffsetOldest
+	withSarama := func(config *sarama.Config) func(context.Context, string) (string, error) {
+		return func(ctx context.Context, group string) (string, error) {
+			return firstOfSarama(ctx, group, config)
+		}
+	}
 	for _, client := range []struct {
 		name, group string
 		first       func(ctx context.Context, group string) (string, error)
 	}{
 		{"kafka-go", "kafka-go", firstOfKafkaGo},
 		{"franz-go", "franz-go", firstOfFranzGo},
-		{"sarama", "sarama", func(ctx context.Context, group string) (string, error) {
-			return firstOfSarama(ctx, group, sarama.NewConfig())
-		}},
-		{"sarama, OffsetOldest", "sarama-oldest", func(ctx context.Context, group string) (string, error) {
-			return firstOfSarama(ctx, group, oldest)
-		}},
+		{"sarama", "sarama", withSarama(sarama.NewConfig())},
+		{"sarama, OffsetOldest", "sarama-oldest", withSarama(oldest)},
 	} {
 		first, err := client.first(ctx, prefix+client.group)
 		if err != nil {
