@@ -553,7 +553,7 @@ func (g *group) end(ctx context.Context, admin *kadm.Client) error {
 	leaving.Wait()
 	for {
 		_, err := admin.DeleteGroup(ctx, g.name)
-		if err == nil {
+		if err == nil || errors.Is(err, kerr.GroupIDNotFound) {
 			return nil
 		}
 		if !errors.Is(err, kerr.NonEmptyGroup) {

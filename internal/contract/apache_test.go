@@ -16,10 +16,11 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
-// alone are the tests that stop or halt brokers, and those in which five programs receive what
-// all five write. On Apache Kafka each has the cluster to itself; the others share it.
+// alone are the tests that stop or halt brokers, those in which five programs receive what
+// all five write, and the one that measures how long nobody receives. On Apache Kafka each has
+// the cluster to itself; the others share it.
 var alone = []string{
-	"TestAllBrokersKilled", "TestBrokerKilled", "TestConsoleTools", "TestCtrlCOnAFrozenCluster", "TestCtrlCWithoutBrokers",
+	"TestAllBrokersKilled", "TestBrokerKilled", "TestConsoleTools", "TestCtrlCOnAFrozenCluster", "TestCtrlCWithoutBrokers", "TestExperimentGroups",
 	"TestFlowsOnAFrozenCluster", "TestGokaWantsEveryLeader", "TestLibrdkafka", "TestNewGroupProtocol", "TestNotBeyondTheEnd", "TestOriginal", "TestPairs",
 	"TestReadProcessWrite", "TestSecondCtrlC", "TestShareGroups", "TestTopicWhileABrokerIsAway", "TestTransactions",
 }
