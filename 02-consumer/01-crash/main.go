@@ -1,16 +1,21 @@
-// This program "crashes" with a record in hand, and starts again: once with
-// ReadMessage, which commits before the work, and once with FetchMessage and
-// CommitMessages, which commit after it.
+// This program starts consumers that commit at different times, kills each with a
+// record in hand, and starts it again: which records are lost, and which come twice?
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -18,37 +23,96 @@ const (
 	broker1Address = "localhost:9093"
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
+	records        = 20
+	inHand         = 14                     // the record in which each consumer is killed
+	work           = 100 * time.Millisecond // on each record
+)
+
+// The consumers differ in when they commit.
+const (
+	beforeTheWork = "before the work"
+	afterTheWork  = "after the work"
+	everySecond   = "every second"
 )
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := run(ctx); err != nil {
+	start := run
+	if len(os.Args) == 3 {
+		// This is one of the consumers: the program has started itself again, to kill it.
+		start = func(ctx context.Context) error { return consume(ctx, os.Args[1], os.Args[2]) }
+	}
+	if err := start(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-// A receiver is one of the two methods of kafka-go's reader that return a record.
-type receiver func(*kafka.Reader, context.Context) (kafka.Message, error)
-
-// run crashes and starts again with each of the two methods.
+// run kills three consumers in the middle of their work, at the same time.
 func run(ctx context.Context) error {
+	if err := deleteTopic(ctx); err != nil {
+		return err
+	}
 	if err := createTopic(ctx); err != nil {
 		return err
 	}
 	if err := produce(ctx); err != nil {
 		return err
 	}
+	fmt.Printf("Three consumers work on the records 1 to %d. Each is killed with record %d in hand,\n"+
+		"and started again. The group notices after 6 s that a member has died. Wait for 10 s.\n",
+		records, inHand)
+
+	ways := []string{beforeTheWork, afterTheWork, everySecond}
+	tallies := make([]*tally, len(ways))
+	groups := make([]string, len(ways))
 	// Each start of this program takes groups of its own, so that it can be repeated.
 	now := time.Now().Format("150405.000")
-
-	fmt.Println("ReadMessage commits, then the work begins:")
-	if err := consumeTwice(ctx, "read-"+now, (*kafka.Reader).ReadMessage); err != nil {
+	each, eachCtx := errgroup.WithContext(ctx)
+	for i, way := range ways {
+		groups[i] = topic + "-" + now + "-" + strings.ReplaceAll(way, " ", "-")
+		tallies[i] = &tally{begun: make(map[int]int), done: make(map[int]int)}
+		each.Go(func() error { return crash(eachCtx, way, groups[i], tallies[i]) })
+	}
+	if err := each.Wait(); err != nil {
 		return err
 	}
-	fmt.Println("FetchMessage doesn't commit. CommitMessages would, after the work:")
-	return consumeTwice(ctx, "fetch-"+now, (*kafka.Reader).FetchMessage)
+
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "commits\tlost\tcome twice")
+	for i, way := range ways {
+		lost := numbers(func(n int) bool { return tallies[i].done[n] == 0 })
+		twice := numbers(func(n int) bool { return tallies[i].begun[n] > 1 })
+		fmt.Fprintf(table, "%s\t%s\t%s\n", way, lost, twice)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("printing the table: %w", err)
+	}
+
+	for _, group := range groups {
+		if err := deleteGroup(ctx, group); err != nil {
+			return err
+		}
+	}
+	return deleteTopic(ctx)
+}
+
+// deleteTopic deletes the topic if it is there, so that each run begins with an empty one.
+func deleteTopic(ctx context.Context) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 5 s without an answer the request fails.
+		Timeout: 5 * time.Second,
+	}
+	response, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = response.Errors[topic]
+	}
+	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Errorf("deleting the topic %s: %w (go run ./00-cluster starts a cluster)", topic, err)
+	}
+	return nil
 }
 
 // createTopic creates the topic if it isn't there. It returns when the cluster says
@@ -118,7 +182,7 @@ func createTopic(ctx context.Context) error {
 	return fmt.Errorf("creating the topic %s on %s: %w (%s)", topic, client.Addr, answer, advice)
 }
 
-// produce writes three records with the same key. So they lie in one partition, in this order.
+// produce writes the records, all with the same key. So they lie in one partition, in this order.
 func produce(ctx context.Context) error {
 	w := &kafka.Writer{
 		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
@@ -131,11 +195,13 @@ func produce(ctx context.Context) error {
 		// A record waits this long for others to share a request with. By default it waits a second.
 		BatchTimeout: time.Millisecond,
 	}
-	for _, value := range []string{"first", "second", "third"} {
-		message := kafka.Message{Key: []byte("some key"), Value: []byte(value)}
-		if err := w.WriteMessages(ctx, message); err != nil {
-			return fmt.Errorf("writing the %s record: %w", value, err)
-		}
+	var messages []kafka.Message
+	for n := 1; n <= records; n++ {
+		messages = append(messages,
+			kafka.Message{Key: []byte("some key"), Value: []byte(strconv.Itoa(n))})
+	}
+	if err := w.WriteMessages(ctx, messages...); err != nil {
+		return fmt.Errorf("writing the records: %w", err)
 	}
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("closing the writer: %w", err)
@@ -143,31 +209,145 @@ func produce(ctx context.Context) error {
 	return nil
 }
 
-// consumeTwice receives a record and crashes, then starts again and receives another.
-func consumeTwice(ctx context.Context, group string, receive receiver) error {
-	for _, then := range []string{
-		"and the program crashes before its work is done",
-		"after the restart",
-	} {
-		r := kafka.NewReader(kafka.ReaderConfig{
-			Brokers: []string{broker1Address, broker2Address, broker3Address},
-			Topic:   topic,
-			// The group's committed offset says where the next start goes on.
-			GroupID: group,
-			// A group that has committed nothing starts at the oldest record.
-			StartOffset: kafka.FirstOffset,
-			// A fetch waits this long for records, and Close waits for it. The default is 10 s.
-			MaxWait: 500 * time.Millisecond,
-		})
-		message, err := receive(r, ctx)
+// A tally counts, for each record, how often the work on it was begun and how often it was done.
+type tally struct {
+	begun, done map[int]int
+}
+
+// crash starts a consumer, kills it, and starts it again, until it has done the last record.
+func crash(ctx context.Context, way, group string, t *tally) error {
+	for _, killed := range []bool{true, false} {
+		if err := startConsumer(ctx, way, group, killed, t); err != nil {
+			return fmt.Errorf("the consumer that commits %s: %w", way, err)
+		}
+	}
+	return nil
+}
+
+// startConsumer starts this program as a consumer, counts what it prints, and waits for its end.
+func startConsumer(ctx context.Context, way, group string, killed bool, t *tally) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	consumer := exec.CommandContext(ctx, self, way, group)
+	consumer.Stderr = os.Stderr
+	output, err := consumer.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("reading what it prints: %w", err)
+	}
+	if err := consumer.Start(); err != nil {
+		return fmt.Errorf("starting it: %w", err)
+	}
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		var what string
+		var n int
+		_, err := fmt.Sscan(lines.Text(), &what, &n)
+		if err != nil {
+			return fmt.Errorf("reading the line %q: %w", lines.Text(), err)
+		}
+		switch what {
+		case "begun":
+			t.begun[n]++
+		case "done":
+			t.done[n]++
+		}
+		if killed && what == "begun" && n == inHand {
+			// This is kill -9: the consumer can't do anything any more.
+			if err := consumer.Process.Kill(); err != nil {
+				return fmt.Errorf("killing it: %w", err)
+			}
+		}
+	}
+	err = consumer.Wait()
+	if err != nil && !killed {
+		return fmt.Errorf("waiting for its end: %w", err)
+	}
+	return nil
+}
+
+// consume receives records, works on them, and commits them in one of the ways.
+func consume(ctx context.Context, way, group string) error {
+	config := kafka.ReaderConfig{
+		Brokers: []string{broker1Address, broker2Address, broker3Address},
+		Topic:   topic,
+		// The group's committed offset says where the next start goes on.
+		GroupID: group,
+		// A group that has committed nothing starts at the oldest record.
+		StartOffset: kafka.FirstOffset,
+		// A member of which nothing is heard for 6 s counts as dead. The default is 30 s, and Kafka
+		// allows no less than 6 s.
+		SessionTimeout: 6 * time.Second,
+		// After a failure the reader waits a second, and joins the group again. The default is 5 s.
+		JoinGroupBackoff: time.Second,
+		// A fetch waits this long for records, and Close waits for it. The default is 10 s.
+		MaxWait: 500 * time.Millisecond,
+	}
+	if way == everySecond {
+		// CommitMessages only notes the offset, and the reader sends it once a second. By default
+		// CommitMessages sends it, and waits for the answer.
+		config.CommitInterval = time.Second
+	}
+	r := kafka.NewReader(config)
+	for {
+		receive := r.FetchMessage
+		if way == beforeTheWork {
+			receive = r.ReadMessage // It commits the record, and then returns it.
+		}
+		message, err := receive(ctx)
 		if err != nil {
 			return errors.Join(fmt.Errorf("receiving: %w", err), r.Close())
 		}
-		fmt.Printf("  received:  %s, %s\n", message.Value, then)
-		// Closing commits nothing. It only spares us the wait for the dead member's session.
-		if err := r.Close(); err != nil {
-			return fmt.Errorf("closing the reader: %w", err)
+
+		fmt.Printf("begun %s\n", message.Value)
+		time.Sleep(work)
+		fmt.Printf("done %s\n", message.Value)
+
+		if way != beforeTheWork {
+			if err := r.CommitMessages(ctx, message); err != nil {
+				return errors.Join(fmt.Errorf("committing: %w", err), r.Close())
+			}
 		}
+		if string(message.Value) == strconv.Itoa(records) {
+			break
+		}
+	}
+	// Close commits what is only noted, and leaves the group. After kill -9 nobody does that.
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("closing the reader: %w", err)
+	}
+	return nil
+}
+
+// numbers returns those of the records that want chooses, as one text.
+func numbers(want func(n int) bool) string {
+	var chosen []string
+	for n := 1; n <= records; n++ {
+		if want(n) {
+			chosen = append(chosen, strconv.Itoa(n))
+		}
+	}
+	if chosen == nil {
+		return "none"
+	}
+	return strings.Join(chosen, " ")
+}
+
+// deleteGroup deletes a group, which has no member any more.
+func deleteGroup(ctx context.Context, group string) error {
+	client := &kafka.Client{
+		Addr: kafka.TCP(broker1Address, broker2Address, broker3Address),
+		// After 5 s without an answer the request fails.
+		Timeout: 5 * time.Second,
+	}
+	request := &kafka.DeleteGroupsRequest{GroupIDs: []string{group}}
+	response, err := client.DeleteGroups(ctx, request)
+	if err == nil {
+		err = response.Errors[group]
+	}
+	if err != nil {
+		return fmt.Errorf("deleting the group %s: %w", group, err)
 	}
 	return nil
 }
