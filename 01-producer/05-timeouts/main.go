@@ -42,6 +42,9 @@ func main() {
 
 // run writes the orders in four ways, and looks each time at what lies in the topic.
 func run(ctx context.Context) error {
+	network := &lossyNetwork{}
+	// All of kafka-go's clients and writers connect by this function.
+	kafka.DefaultTransport = &kafka.Transport{Dial: network.dial}
 	if err := deleteTopic(ctx); err != nil {
 		return err
 	}
@@ -53,7 +56,7 @@ func run(ctx context.Context) error {
 	fmt.Printf(row, "", "acknowledged", "in the topic", "worked on, each id once")
 	ways := []struct {
 		name  string
-		write func(context.Context) (acknowledged []string, err error)
+		write func(context.Context, *lossyNetwork) (acknowledged []string, err error)
 	}{
 		{"kafka-go tries again by itself", writeByDefault},
 		{"the program tries again", writeAgain},
@@ -62,7 +65,7 @@ func run(ctx context.Context) error {
 	}
 	end := int64(0)
 	for _, way := range ways {
-		acknowledged, err := way.write(ctx)
+		acknowledged, err := way.write(ctx, network)
 		if err != nil {
 			return fmt.Errorf("%s: %w", way.name, err)
 		}
@@ -163,8 +166,8 @@ func createTopic(ctx context.Context) error {
 
 // writeByDefault writes each order once, and leaves it to kafka-go to try again. WriteMessages
 // tells of no error then.
-func writeByDefault(ctx context.Context) (acknowledged []string, err error) {
-	w, network := newWriter()
+func writeByDefault(ctx context.Context, network *lossyNetwork) (acknowledged []string, err error) {
+	w := newWriter()
 	for _, order := range orders {
 		network.loseNext.Store(order == lost)
 		if err := w.WriteMessages(ctx, message(order)); err != nil {
@@ -176,8 +179,8 @@ func writeByDefault(ctx context.Context) (acknowledged []string, err error) {
 }
 
 // writeAgain makes one attempt, and writes an order again of which WriteMessages told an error.
-func writeAgain(ctx context.Context) (acknowledged []string, err error) {
-	w, network := newWriter()
+func writeAgain(ctx context.Context, network *lossyNetwork) (acknowledged []string, err error) {
+	w := newWriter()
 	// The default is 10: the writer tries again by itself, and the program doesn't hear of it.
 	w.MaxAttempts = 1
 	for _, order := range orders {
@@ -196,8 +199,8 @@ func writeAgain(ctx context.Context) (acknowledged []string, err error) {
 }
 
 // giveUp makes one attempt, and takes an error for the news that the order isn't written.
-func giveUp(ctx context.Context) (acknowledged []string, err error) {
-	w, network := newWriter()
+func giveUp(ctx context.Context, network *lossyNetwork) (acknowledged []string, err error) {
+	w := newWriter()
 	w.MaxAttempts = 1
 	for _, order := range orders {
 		network.loseNext.Store(order == lost)
@@ -211,9 +214,7 @@ func giveUp(ctx context.Context) (acknowledged []string, err error) {
 	return acknowledged, w.Close()
 }
 
-// newWriter returns a writer, and the network by which it talks with the brokers.
-func newWriter() (*kafka.Writer, *network) {
-	network := &network{}
+func newWriter() *kafka.Writer {
 	return &kafka.Writer{
 		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
 		Topic: topic,
@@ -226,8 +227,7 @@ func newWriter() (*kafka.Writer, *network) {
 		BatchTimeout: time.Millisecond,
 		// An answer is waited for this long. The default is 10 s.
 		WriteTimeout: 2 * time.Second,
-		Transport:    &kafka.Transport{Dial: network.dial},
-	}, network
+	}
 }
 
 func message(order string) kafka.Message {
@@ -236,8 +236,9 @@ func message(order string) kafka.Message {
 
 // writeIdempotent writes each order once with franz-go, which tries again by itself, too. Each
 // of its batches has a number, by which the broker knows the second copy, and drops it.
-func writeIdempotent(ctx context.Context) (acknowledged []string, err error) {
-	network := &network{}
+func writeIdempotent(
+	ctx context.Context, network *lossyNetwork,
+) (acknowledged []string, err error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(broker1Address, broker2Address, broker3Address),
 		kgo.DefaultProduceTopic(topic),
@@ -264,12 +265,12 @@ func writeIdempotent(ctx context.Context) (acknowledged []string, err error) {
 	return acknowledged, nil
 }
 
-// A network opens connections to the brokers, and loses an answer when it is told to.
-type network struct {
+// A lossyNetwork opens connections to the brokers, and loses an answer when it is told to.
+type lossyNetwork struct {
 	loseNext atomic.Bool // the answer to the next request that writes records
 }
 
-func (n *network) dial(ctx context.Context, kind, address string) (net.Conn, error) {
+func (n *lossyNetwork) dial(ctx context.Context, kind, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, kind, address)
 	if err != nil {
 		return nil, err
@@ -280,7 +281,7 @@ func (n *network) dial(ctx context.Context, kind, address string) (net.Conn, err
 // A connection is one on which no answer arrives any more, once one was lost.
 type connection struct {
 	net.Conn
-	network *network
+	network *lossyNetwork
 	loses   atomic.Bool
 }
 

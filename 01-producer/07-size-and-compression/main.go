@@ -41,6 +41,9 @@ func main() {
 
 // run writes the large record with several settings and reads it. Then it tries the codecs.
 func run(ctx context.Context) error {
+	network := &countingNetwork{}
+	// All of kafka-go's clients and writers connect by this function.
+	kafka.DefaultTransport = &kafka.Transport{Dial: network.dial}
 	if err := deleteTopic(ctx); err != nil {
 		return err
 	}
@@ -54,22 +57,25 @@ func run(ctx context.Context) error {
 	}
 	fmt.Printf("a record of %d kB is written:\n", len(large)/kB)
 	const none = kafka.Compression(0)
-	if err := writeLarge(ctx, "BatchBytes 1 MiB (the default)", large, MiB, none); err != nil {
-		return err
-	}
-	if err := writeLarge(ctx, "BatchBytes 1 MiB, zstd", large, MiB, kafka.Zstd); err != nil {
-		return err
-	}
-	if err := writeLarge(ctx, "BatchBytes 10 MiB", large, 10*MiB, none); err != nil {
-		return err
-	}
-	if err := writeLarge(ctx, "BatchBytes 10 MiB, zstd", large, 10*MiB, kafka.Zstd); err != nil {
-		return err
+	for _, try := range []struct {
+		name       string
+		batchBytes int64
+		codec      kafka.Compression
+	}{
+		{"BatchBytes 1 MiB (the default)", MiB, none},
+		{"BatchBytes 1 MiB, zstd", MiB, kafka.Zstd},
+		{"BatchBytes 10 MiB", 10 * MiB, none},
+		{"BatchBytes 10 MiB, zstd", 10 * MiB, kafka.Zstd},
+	} {
+		err := writeLarge(ctx, network, try.name, large, try.batchBytes, try.codec)
+		if err != nil {
+			return err
+		}
 	}
 	if err := raiseLimit(ctx); err != nil {
 		return err
 	}
-	err := writeLarge(ctx, "BatchBytes and topic 10 MiB", large, 10*MiB, none)
+	err := writeLarge(ctx, network, "BatchBytes and topic 10 MiB", large, 10*MiB, none)
 	if err != nil {
 		return err
 	}
@@ -85,11 +91,11 @@ func run(ctx context.Context) error {
 	const row = "%-14s %12s %12s %20s %20s\n"
 	fmt.Printf(row, "", "alone", "100 at once", "to compress 1 MB", "to decompress 1 MB")
 	for _, codec := range []kafka.Compression{none, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
-		alone, err := measureSize(ctx, codec, 1)
+		alone, err := measureSize(ctx, network, codec, 1)
 		if err != nil {
 			return err
 		}
-		together, err := measureSize(ctx, codec, 100)
+		together, err := measureSize(ctx, network, codec, 100)
 		if err != nil {
 			return err
 		}
@@ -204,12 +210,15 @@ func order(number int) []byte {
 
 // writeLarge writes the large record, and prints who refuses it and how much was sent.
 func writeLarge(
-	ctx context.Context, name string, large []byte, batchBytes int64, codec kafka.Compression,
+	ctx context.Context, network *countingNetwork,
+	name string, large []byte, batchBytes int64, codec kafka.Compression,
 ) error {
-	w, network := newWriter(codec)
+	w := newWriter(codec)
 	// A batch has no more bytes than this, before it is compressed. The default is 1 MiB.
 	w.BatchBytes = batchBytes
+	before := network.sent.Load()
 	err := w.WriteMessages(ctx, kafka.Message{Key: []byte(key), Value: large})
+	sent := network.sent.Load() - before
 	result := "written"
 	switch {
 	case errors.As(err, new(kafka.MessageTooLargeError)):
@@ -219,7 +228,7 @@ func writeLarge(
 	case err != nil:
 		return fmt.Errorf("writing with %s: %w", name, err)
 	}
-	fmt.Printf("  %-31s %-22s %5d kB sent\n", name, result, network.sent.Load()/kB)
+	fmt.Printf("  %-31s %-22s %5d kB sent\n", name, result, sent/kB)
 	if err != nil {
 		fmt.Println("   ", err)
 	}
@@ -235,9 +244,7 @@ func oneError(err error) error {
 	return err
 }
 
-// newWriter returns a writer, and the network that counts what it sends.
-func newWriter(codec kafka.Compression) (*kafka.Writer, *network) {
-	network := &network{}
+func newWriter(codec kafka.Compression) *kafka.Writer {
 	return &kafka.Writer{
 		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
 		Topic: topic,
@@ -250,16 +257,15 @@ func newWriter(codec kafka.Compression) (*kafka.Writer, *network) {
 		BatchTimeout: time.Millisecond,
 		// The records of a batch are compressed together. By default they aren't compressed.
 		Compression: codec,
-		Transport:   &kafka.Transport{Dial: network.dial},
-	}, network
+	}
 }
 
-// A network opens connections to the brokers, and counts the bytes that are sent to them.
-type network struct {
+// A countingNetwork opens connections to the brokers, and counts the bytes that are sent to them.
+type countingNetwork struct {
 	sent atomic.Int64
 }
 
-func (n *network) dial(ctx context.Context, kind, address string) (net.Conn, error) {
+func (n *countingNetwork) dial(ctx context.Context, kind, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, kind, address)
 	if err != nil {
 		return nil, err
@@ -269,7 +275,7 @@ func (n *network) dial(ctx context.Context, kind, address string) (net.Conn, err
 
 type connection struct {
 	net.Conn
-	network *network
+	network *countingNetwork
 }
 
 func (c *connection) Write(request []byte) (int, error) {
@@ -336,8 +342,10 @@ func readLarge(ctx context.Context, name string, maxBytes int) (err error) {
 
 // measureSize writes a hundred orders, so many in a batch, and returns how many bytes each of
 // them took on its way to the broker.
-func measureSize(ctx context.Context, codec kafka.Compression, batch int) (size int64, err error) {
-	w, network := newWriter(codec)
+func measureSize(
+	ctx context.Context, network *countingNetwork, codec kafka.Compression, batch int,
+) (size int64, err error) {
+	w := newWriter(codec)
 	w.BatchSize = batch
 	var orders []kafka.Message
 	for number := range 100 {

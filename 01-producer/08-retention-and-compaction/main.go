@@ -226,13 +226,18 @@ func comeBack(
 		first, err = receive(ctx, group)
 		received <- err
 	}()
-	for waiting := true; waiting; {
+	for {
 		select {
 		case err := <-received:
 			if err != nil {
 				return err
 			}
-			waiting = false
+			skips := ""
+			if first > start {
+				skips = fmt.Sprintf(", and skips %d to %d, which are there", start, first-1)
+			}
+			fmt.Printf("  %-27s goes on at %d%s\n", name, first, skips)
+			return deleteGroup(ctx, admin, group)
 		case <-time.After(3 * time.Second):
 			fmt.Println("    nothing comes for 3 s, so a new record is written")
 			if err := write(ctx, "some key", []byte("a new record")); err != nil {
@@ -240,12 +245,6 @@ func comeBack(
 			}
 		}
 	}
-	skips := ""
-	if first > start {
-		skips = fmt.Sprintf(", and skips %d to %d, which are there", start, first-1)
-	}
-	fmt.Printf("  %-27s goes on at %d%s\n", name, first, skips)
-	return deleteGroup(ctx, admin, group)
 }
 
 // byKafkaGo joins with kafka-go's defaults.
@@ -385,8 +384,9 @@ func compact(ctx context.Context) error {
 	}
 	fmt.Println("one more record begins a new segment; those before it can be compacted now")
 	fmt.Println("the broker looks every 15 s whether there is something to compact: waiting for it")
+	deadline := time.Now().Add(time.Minute)
 	left := before
-	for deadline := time.Now().Add(time.Minute); len(left) >= len(before); {
+	for len(left) >= len(before) {
 		if time.Now().After(deadline) {
 			return errors.New("nothing was compacted within a minute")
 		}
