@@ -91,10 +91,14 @@ func deleteTopic(ctx context.Context) error {
 	if err == nil {
 		err = response.Errors[topic]
 	}
-	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		return fmt.Errorf("deleting the topic %s: %w (go run ./00-cluster starts a cluster)", topic, err)
+	switch {
+	case err == nil, errors.Is(err, kafka.UnknownTopicOrPartition):
+		return nil
+	case errors.Is(err, kafka.BrokerNotAvailable):
+		// This is kafka-go's own error, when it reaches no broker.
+		err = errors.New("no broker answers")
 	}
-	return nil
+	return fmt.Errorf("deleting the topic %s: %w (go run ./00-cluster starts a cluster)", topic, err)
 }
 
 // createTopic creates the topic if it isn't there. It returns when the cluster says

@@ -117,6 +117,10 @@ func deleteTopics(ctx context.Context) error {
 			err = response.Errors[name]
 		}
 	}
+	if errors.Is(err, kafka.BrokerNotAvailable) {
+		// This is kafka-go's own error, when it reaches no broker.
+		err = errors.New("no broker answers")
+	}
 	if err != nil {
 		return fmt.Errorf("deleting the topics %s: %w (go run ./00-cluster starts a cluster)",
 			strings.Join(topics, ", "), err)

@@ -241,8 +241,8 @@ func consume(ctx context.Context) (received int, err error) {
 		kgo.ConsumeTopics(topic),
 		// Where the group has committed nothing yet, it starts at the oldest record. So does the default.
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		// Where the committed record is not there any more, it goes on with the oldest that is.
-		// By default it goes on with those of the last minute, and skips what is older.
+		// Where the next record was lost, as when the topic was made anew, it goes on with the oldest.
+		// By default it goes on a minute before the record that it read last.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// A dead member's partitions move to others after 10 s. The default is 45 s.
 		kgo.SessionTimeout(10*time.Second),

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -68,6 +69,7 @@ func (p place) left(ctx context.Context, admin *kadm.Client) (left []string, err
 	}
 	return left, nil
 }
+
 // shownOn fails unless an output has all lines of a block of a page, in their order. In those
 // "…" stands for anything, and the width of a space doesn't count.
 func shownOn(t *testing.T, output, page, block string) {
@@ -99,5 +101,33 @@ func shownOn(t *testing.T, output, page, block string) {
 			return
 		}
 		printed = printed[at+1:]
+	}
+}
+
+// Without a cluster an experiment ends, and says how to start one.
+func TestExperimentsWithoutCluster(t *testing.T) {
+	t.Parallel()
+	experiments := testkit.Walk(t, func(name string) bool {
+		return path.Base(name) == "main.go" && strings.Count(name, "/") == 2 &&
+			(strings.HasPrefix(name, "01-") || strings.HasPrefix(name, "02-") || strings.HasPrefix(name, "03-"))
+	})
+	if len(experiments) < 17 {
+		t.Errorf("%d experiments were found, want 17 or more", len(experiments))
+	}
+	for _, name := range experiments {
+		folder := path.Dir(name)
+		if folder == original {
+			continue // It is as it was.
+		}
+		t.Run(path.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			process := testkit.Start(t, testkit.Build(t, folder, testkit.On(testkit.FreeAddrs(t), "topic", "group")))
+			if status := process.Wait(); status != 1 {
+				t.Errorf("exit status %d, want 1", status)
+			}
+			if last := process.Output(); !strings.Contains(last, "go run ./00-cluster") {
+				t.Errorf("it doesn't say how to start a cluster:\n%s", last)
+			}
+		})
 	}
 }

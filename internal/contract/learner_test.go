@@ -62,10 +62,17 @@ func TestSameFunctions(t *testing.T) {
 		}
 	}
 	creators := 0
+	deleter := filepath.Join(testkit.Root(t), "01-producer", "01-keys", "main.go")
 	for _, name := range testkit.Walk(t, func(name string) bool {
 		return path.Base(name) == "main.go" && testkit.Numbered(name)
 	}) {
 		file := filepath.Join(testkit.Root(t), filepath.FromSlash(name))
+		if deletes := function(t, file, "deleteTopic"); strings.Contains(deletes, "kafka.DeleteTopicsRequest{") {
+			if want := function(t, deleter, "deleteTopic"); deletes != want {
+				t.Errorf("deleteTopic of %s differs from that of 01-keys (-want +got), which is to be copied:\n%s",
+					name, cmp.Diff(want, deletes))
+			}
+		}
 		if strings.Contains(function(t, file, "createTopic"), "kafka.CreateTopicsRequest{") {
 			creators++
 			same(file, "createTopic")

@@ -6,6 +6,7 @@
 //	                        what it prints
 //	```go 01-producer/main.go     code, which stands in that file, line by line
 //	```text picture:keys          a picture, which a function of this package draws
+//	```console apache…            what Apache Kafka shows: a test of internal/contract compares it
 //
 // Comments say what a learner does besides, and a reader doesn't see them:
 //
@@ -664,6 +665,23 @@ func headings(source []byte) []string {
 		names = append(names, m[1])
 	}
 	return names
+}
+
+// The main README lists each experiment at the end of its chapter.
+func TestEveryExperimentIsListed(t *testing.T) {
+	main := string(readme(t, "README.md"))
+	for _, name := range readmes(t) {
+		chapter := path.Dir(name)
+		if !testkit.Numbered(name) || strings.HasPrefix(name, "04-") || path.Base(name) != "README.md" {
+			continue
+		}
+		for _, heading := range headings(readme(t, name)) {
+			if numbered := regexp.MustCompile(`^\d+-`).MatchString(heading); numbered &&
+				!strings.Contains(main, "]("+chapter+"/README.md#"+heading+")") {
+				t.Errorf("README.md doesn't list the experiment %s of %s", heading, chapter)
+			}
+		}
+	}
 }
 
 // Each term of the glossary is linked where a page first explains it.
