@@ -247,7 +247,7 @@ type starter func(ctx context.Context, links bool) (cluster.Cluster, error)
 // cluster chooses the cluster, and says what is kept beside the results on it.
 func (o Options) cluster(ctx context.Context) (start starter, setup report.Setup, err error) {
 	setup = report.Setup{
-		Date: kit.Today(), Machine: kit.Machine(), Go: runtime.Version(), Rate: o.Rate, Versions: report.Versions(),
+		Date: kit.Today(), Machine: kit.Machine(), Go: runtime.Version(), Rate: o.Rate, GroupRate: workload.ConsumerRate, Versions: report.Versions(),
 	}
 	switch {
 	case o.Embedded:

@@ -42,13 +42,16 @@ type Result struct {
 
 // A Setup is what all results of a file have in common.
 type Setup struct {
-	Date     string // of the first
-	Machine  string
-	Go       string
-	Cluster  string
-	Copies   int `json:",omitempty"` // of each record that the cluster keeps, where it isn't three
-	Rate     int // records a second that each producer was asked to write
-	Versions map[string]string
+	Date    string // of the first
+	Machine string
+	Go      string
+	Cluster string
+	Copies  int `json:",omitempty"` // of each record that the cluster keeps, where it isn't three
+	Rate    int // records a second that each producer was asked to write
+	// GroupRate is how many records a second each group was given. Results that don't say it
+	// are from a time when it was 100.
+	GroupRate int `json:",omitempty"`
+	Versions  map[string]string
 }
 
 func (s Setup) String() string {
@@ -56,8 +59,16 @@ func (s Setup) String() string {
 	for _, n := range clients.Names() {
 		versions = append(versions, n+" "+s.Versions[n])
 	}
-	return fmt.Sprintf("%s; %s; %s; %d records a second; %s",
-		s.Cluster, s.Machine, s.Go, s.Rate, strings.Join(versions, ", "))
+	return fmt.Sprintf("%s; %s; %s; %d records a second, %d for a group; %s",
+		s.Cluster, s.Machine, s.Go, s.Rate, s.ForGroups(), strings.Join(versions, ", "))
+}
+
+// ForGroups is GroupRate, or what it was before results said it.
+func (s Setup) ForGroups() int {
+	if s.GroupRate == 0 {
+		return 100
+	}
+	return s.GroupRate
 }
 
 // Versions returns the clients' versions in this binary.

@@ -44,7 +44,7 @@ func newFacts(r *Results) facts {
 	kills, pauses, runs := r.faults()
 	f := facts{
 		Setup: r.Setup, Rate: kit.Thousands(r.Setup.Rate),
-		Keys: workload.Keys, GroupRate: workload.ConsumerRate, Members: workload.Members,
+		Keys: workload.Keys, GroupRate: r.Setup.ForGroups(), Members: workload.Members,
 		Runs: kit.Count(runs, "run"), Kills: kit.Count(kills, "kill"), Pauses: kit.Count(pauses, "pause"),
 		Results:   kit.Count(len(r.All), "result"),
 		Histories: kit.Thousands(len(r.of(func(one Result) bool { return one.History }))),

@@ -29,10 +29,10 @@ const (
 )
 
 const (
-	Keys         = 30  // different keys of a workload, spread over its partitions
-	Shared       = 4   // partitions of a topic that a group shares
-	Members      = 2   // of that group
-	ConsumerRate = 100 // records a second for a group
+	Keys         = 30 // different keys of a workload, spread over its partitions
+	Shared       = 4  // partitions of a topic that a group shares
+	Members      = 2  // of that group
+	ConsumerRate = 50 // records a second for a group: twice as many, each committed, are too many for two processors
 
 	partitions       = 3                    // of a topic that is written: every broker leads one
 	producerInterval = 2 * time.Millisecond // between two records of a program that only has to write
