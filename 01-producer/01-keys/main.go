@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 	if err := createTopic(ctx); err != nil {
 		return err
 	}
-	if err := produce(ctx, "round robin (the default)", &kafka.RoundRobin{}); err != nil {
+	if err := produce(ctx, "round robin (the default)", nil); err != nil {
 		return err
 	}
 	if err := produce(ctx, "by the hash of the key", kafka.Murmur2Balancer{}); err != nil {
@@ -156,14 +156,16 @@ func produce(ctx context.Context, name string, balancer kafka.Balancer) error {
 	w := &kafka.Writer{
 		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
 		Topic: topic,
-		// The balancer chooses the partition of each record. It is what differs here.
+		// The balancer chooses the partition of each record. It is what differs here: nil stands for
+		// kafka-go's own default.
 		Balancer: balancer,
 		// A write succeeds when all in-sync replicas have the record. By default it succeeds
 		// before any broker has it, and nobody hears of a record that was lost.
 		RequiredAcks: kafka.RequireAll,
 		// A record waits this long for others to share a request with. By default it waits a second.
 		BatchTimeout: time.Millisecond,
-		// The writer tells here in which partition a record lies. WriteMessages returns its error.
+		// The writer tells here in which partition a record lies: of one record at a time, since the
+		// next is written when this one is done. WriteMessages returns its error.
 		Completion: func(messages []kafka.Message, _ error) {
 			for _, m := range messages {
 				partitions[string(m.Key)] = append(partitions[string(m.Key)], m.Partition)
@@ -299,7 +301,7 @@ func addPartition(ctx context.Context, partitions int) error {
 	if err != nil {
 		return fmt.Errorf("adding a partition: %w", err)
 	}
-	time.Sleep(500 * time.Millisecond) // All brokers have heard of it.
+	time.Sleep(500 * time.Millisecond) // Until all brokers have heard of it.
 	return nil
 }
 

@@ -154,7 +154,7 @@ func tenRecords(ctx context.Context) error {
 	together := [][]kafka.Message{ten}
 
 	// Each record waits a second for others, and none come.
-	if err := produce(ctx, "one at a time, by default", time.Second, oneByOne); err != nil {
+	if err := produce(ctx, "one at a time, by default", 0, oneByOne); err != nil {
 		return err
 	}
 	// Each record waits a thousandth of that.
@@ -163,7 +163,7 @@ func tenRecords(ctx context.Context) error {
 		return err
 	}
 	// All ten wait at the same time: a second altogether.
-	return produce(ctx, "ten at once, by default", time.Second, together)
+	return produce(ctx, "ten at once, by default", 0, together)
 }
 
 // produce makes the calls one after the other, and prints the time they take.

@@ -24,7 +24,7 @@ const (
 )
 
 func main() {
-	// You are waited for: to stop a broker, and to start it again.
+	// The program waits until you have stopped a broker and started it again.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := run(ctx); err != nil {
@@ -291,7 +291,7 @@ func newWriters(partition int) []writer {
 func measure(ctx context.Context, client *kafka.Client, writers []writer, partition int,
 	before int64) (int64, error) {
 
-	fmt.Println("  acks     acknowledged   there   what the program was told")
+	fmt.Println("  acks     succeeded      there   what the program was told")
 	for _, w := range writers {
 		acknowledged, told, err := w.write(ctx)
 		if err != nil {

@@ -1,5 +1,5 @@
 // This program writes to a topic that isn't there: to your cluster, whose brokers create no
-// topic by themselves, and to a broker that creates any topic that somebody names.
+// topic by themselves, and to a broker that creates a topic when a client asks for it.
 package main
 
 import (
@@ -91,7 +91,7 @@ func onYourCluster(ctx context.Context) error {
 	if err := letBrokersDecide(ctx); err != nil {
 		return err
 	}
-	return produce(ctx, "a write after the brokers decided on the numbers", cluster, topic, false)
+	return produce(ctx, "a write after createTopic with -1: the brokers decide", cluster, topic, false)
 }
 
 // createTopic creates the topic if it isn't there. It returns when the cluster says

@@ -23,7 +23,7 @@ const (
 	broker1Address = "localhost:9093"
 	broker2Address = "localhost:9094"
 	broker3Address = "localhost:9095"
-	customer       = "some customer" // This key has all orders lie in one partition.
+	customer       = "some customer" // All orders have this key, so they lie in one partition.
 	lost           = "3"             // The answer to this order is lost.
 )
 

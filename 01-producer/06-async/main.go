@@ -170,7 +170,8 @@ func produce(ctx context.Context, name string, async, asks bool) error {
 	}
 
 	w := newWriter()
-	// WriteMessages returns at once, and never with the error of a broker. By default it waits.
+	// WriteMessages returns as soon as a record is handed over, so it never tells of a broker that
+	// refuses the record. By default it waits.
 	w.Async = async
 	if asks {
 		// The writer tells here what became of a batch. Its goroutines call this, several at a time.

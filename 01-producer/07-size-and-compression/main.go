@@ -87,7 +87,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	fmt.Println("orders as JSON, of which each takes on its way to the broker:")
+	fmt.Println("bytes that one order, as JSON, takes on its way to the broker:")
 	const row = "%-14s %12s %12s %20s %20s\n"
 	fmt.Printf(row, "", "alone", "100 at once", "to compress 1 MB", "to decompress 1 MB")
 	for _, codec := range []kafka.Compression{none, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd} {

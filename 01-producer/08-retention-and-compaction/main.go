@@ -134,8 +134,8 @@ func removeAndComeBack(ctx context.Context, admin *kadm.Client) error {
 	if err := tellOffsets(ctx, admin, "ten records are written"); err != nil {
 		return err
 	}
-	// Retention removes records that are too old, and would end here. It looks every five
-	// minutes; this request does the same at once.
+	// Retention removes old records too, but looks for them only every five minutes. This request
+	// removes them at once.
 	removed, err := admin.DeleteRecords(ctx, offset(start))
 	if err == nil {
 		err = removed.Error()
@@ -181,7 +181,8 @@ func write(ctx context.Context, key string, value []byte) error {
 		BatchTimeout: time.Millisecond,
 	}
 	err := w.WriteMessages(ctx, kafka.Message{Key: []byte(key), Value: value})
-	if err = errors.Join(err, w.Close()); err != nil {
+	err = errors.Join(err, w.Close())
+	if err != nil {
 		return fmt.Errorf("writing: %w", err)
 	}
 	return nil

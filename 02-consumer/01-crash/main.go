@@ -283,6 +283,8 @@ func consume(ctx context.Context, way, group string) error {
 		// A member of which nothing is heard for 6 s counts as dead. The default is 30 s, and Kafka
 		// allows no less than 6 s.
 		SessionTimeout: 6 * time.Second,
+		// The member is heard of once a second. The default is 3 s.
+		HeartbeatInterval: time.Second,
 		// After a failure the reader waits a second, and joins the group again. The default is 5 s.
 		JoinGroupBackoff: time.Second,
 		// A fetch waits this long for records, and Close waits for it. The default is 10 s.

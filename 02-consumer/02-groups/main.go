@@ -150,7 +150,7 @@ func createTopic(ctx context.Context, admin *kadm.Client) error {
 func newClient(ctx context.Context, options ...kgo.Opt) (*kgo.Client, error) {
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(broker1Address, broker2Address, broker3Address),
-		// Whoever cancels ctx ends the client without an order: it doesn't leave its group.
+		// When ctx is cancelled, the client ends without leaving its group.
 		kgo.WithContext(ctx),
 		// A new topic is found within this time. By default it can take 5 s.
 		kgo.MetadataMinAge(100 * time.Millisecond),

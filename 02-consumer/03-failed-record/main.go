@@ -60,18 +60,18 @@ func run(ctx context.Context) error {
 
 	fmt.Println("1. Not committed, so that it comes again:")
 	skipping := newWorker(prefix + "skip")
-	if err := skipping.consume(ctx, topic, 5, skipping.skip); err != nil {
+	if err := skipping.consume(ctx, skipping.group, topic, 5, skipping.skip); err != nil {
 		return err
 	}
 	fmt.Println("  The program ends, and starts again:")
-	if err := skipping.consume(ctx, topic, 1, skipping.skip); err != nil {
+	if err := skipping.consume(ctx, skipping.group, topic, 1, skipping.skip); err != nil {
 		return err
 	}
 
 	fmt.Println("2. Tried again until it succeeds (for 2 s, here):")
 	waiting := newWorker(prefix + "wait")
 	for2s, cancel := context.WithTimeout(ctx, 2*time.Second)
-	err := waiting.consume(for2s, topic, len(orders), waiting.tryForEver)
+	err := waiting.consume(for2s, waiting.group, topic, len(orders), waiting.tryForEver)
 	cancel()
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -79,17 +79,18 @@ func run(ctx context.Context) error {
 
 	fmt.Println("3. Tried three times, and then written to a dead-letter topic:")
 	trying := newWorker(prefix + "try")
-	if err := trying.consume(ctx, topic, len(orders), trying.tryThreeTimes); err != nil {
+	if err := trying.consume(ctx, trying.group, topic, len(orders), trying.tryThreeTimes); err != nil {
 		return err
 	}
 
 	fmt.Println("4. Written to a retry topic at once:")
 	later := newWorker(prefix + "later")
-	if err := later.consume(ctx, topic, len(orders), later.tryLater); err != nil {
+	if err := later.consume(ctx, later.group, topic, len(orders), later.tryLater); err != nil {
 		return err
 	}
 	fmt.Println("  The consumer of the retry topic tries three times:")
-	if err := later.consume(ctx, retryTopic, 2, later.tryThreeTimes); err != nil {
+	retryGroup := later.group + "-retry"
+	if err := later.consume(ctx, retryGroup, retryTopic, 2, later.tryThreeTimes); err != nil {
 		return err
 	}
 
@@ -104,6 +105,9 @@ func run(ctx context.Context) error {
 		if err := deleteGroup(ctx, w.group); err != nil {
 			return err
 		}
+	}
+	if err := deleteGroup(ctx, retryGroup); err != nil {
+		return err
 	}
 	return deleteTopics(ctx)
 }
@@ -331,13 +335,13 @@ func (w *worker) setAside(ctx context.Context, to string, m kafka.Message, reaso
 }
 
 // consume receives n records, and deals with each in one way.
-func (w *worker) consume(ctx context.Context, from string, n int,
+func (w *worker) consume(ctx context.Context, group, from string, n int,
 	deal func(context.Context, kafka.Message) (commit bool, err error)) error {
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{broker1Address, broker2Address, broker3Address},
 		Topic:   from,
 		// The group's committed offset says where the next start goes on.
-		GroupID: w.group,
+		GroupID: group,
 		// A group that has committed nothing starts at the oldest record.
 		StartOffset: kafka.FirstOffset,
 		// After a failure the reader waits a second, and joins the group again. The default is 5 s.
@@ -435,7 +439,8 @@ func printDeadLetters(ctx context.Context) error {
 		Brokers:   []string{broker1Address, broker2Address, broker3Address},
 		Topic:     deadTopic,
 		Partition: 0, // Without a group, a reader reads one partition, from its beginning.
-		MaxWait:   500 * time.Millisecond,
+		// A fetch waits this long for records, and Close waits for it. The default is 10 s.
+		MaxWait: 500 * time.Millisecond,
 	})
 	for range 2 {
 		m, err := r.ReadMessage(ctx)

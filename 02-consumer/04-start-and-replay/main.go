@@ -310,7 +310,7 @@ func (f firstRecord) ConsumeClaim(
 	return nil
 }
 
-// withoutGroup reads again, from three places, what no group is moved by.
+// withoutGroup reads from three places. It commits nothing, so no group is changed.
 func withoutGroup(ctx context.Context) error {
 	for _, place := range []struct {
 		name string
@@ -331,7 +331,8 @@ func withoutGroup(ctx context.Context) error {
 			Topic:   topic,
 			// Without a group, a reader reads one partition: here the one of the key.
 			Partition: kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, 0, 1, 2),
-			MaxWait:   500 * time.Millisecond,
+			// A fetch waits this long for records, and Close waits for it. The default is 10 s.
+			MaxWait: 500 * time.Millisecond,
 		})
 		err := place.set(r)
 		if err != nil {

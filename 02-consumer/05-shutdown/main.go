@@ -250,8 +250,11 @@ func handOver(ctx context.Context, number int, group string) (row string, err er
 	if err := next.Close(); err != nil {
 		return "", fmt.Errorf("closing the reader: %w", err)
 	}
-	return fmt.Sprintf("%-35s %6.1f s     %-6s %6.1f s", ending.name, took.Seconds(),
-		message.Value, received.Seconds()), nil
+	if string(message.Value) != "second" {
+		return "", fmt.Errorf("the next consumer receives the %s record", message.Value)
+	}
+	const times = "%-35s %6.1f s     %6.1f s"
+	return fmt.Sprintf(times, ending.name, took.Seconds(), received.Seconds()), nil
 }
 
 // firstConsumer receives the first record, commits it, and ends when it is told to.

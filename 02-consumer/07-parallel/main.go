@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	if err := produce(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("The work on each of %d records takes 20 ms. With record %d in hand the program\n",
+	fmt.Printf("Work on each of %d records takes about 20 ms. With record %d in hand the program\n",
 		records, hanging)
 	fmt.Println("\"crashes\", and starts again. Each of the three ways takes some seconds:")
 	fmt.Println("                      records    out of     committed      never   done")
@@ -175,8 +175,9 @@ func createTopic(ctx context.Context) error {
 // partition, so that they come in the order of their numbers.
 func produce(ctx context.Context) error {
 	w := &kafka.Writer{
-		Addr:     kafka.TCP(broker1Address, broker2Address, broker3Address),
-		Topic:    topic,
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
+		// All records lie in one partition, so that one member has them all.
 		Balancer: kafka.BalancerFunc(func(kafka.Message, ...int) int { return 0 }),
 		// A write succeeds when all in-sync replicas have the record. By default it succeeds
 		// before any broker has it, and nobody hears of a record that was lost.
@@ -207,7 +208,8 @@ func crashOnce(ctx context.Context, name, group string, run way) error {
 	crashing, crash := context.WithCancel(ctx)
 	defer crash()
 	j.hangs = func() { time.AfterFunc(200*time.Millisecond, crash) }
-	if err := consume(crashing, group, run, j.work); crashing.Err() == nil {
+	err := consume(crashing, group, run, j.work)
+	if crashing.Err() == nil {
 		return errors.Join(errors.New("it ended before the crash"), err)
 	}
 	committed, err := committed(ctx, group)

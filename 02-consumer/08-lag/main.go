@@ -195,7 +195,9 @@ func fallBehindAndCatchUp(ctx context.Context, group string) error {
 func produce(ctx context.Context) error {
 	w := newWriter(kafka.Murmur2Balancer{})
 	begin := time.Now()
-	for written := 0; ctx.Err() == nil; time.Sleep(25 * time.Millisecond) {
+	written := 0
+	for ctx.Err() == nil {
+		time.Sleep(25 * time.Millisecond)
 		var due []kafka.Message
 		for ; written < int(120*time.Since(begin).Seconds()); written++ {
 			due = append(due, kafka.Message{
@@ -213,8 +215,9 @@ func produce(ctx context.Context) error {
 // newWriter returns a writer with this balancer, which chooses the partition of each record.
 func newWriter(balancer kafka.Balancer) *kafka.Writer {
 	return &kafka.Writer{
-		Addr:     kafka.TCP(broker1Address, broker2Address, broker3Address),
-		Topic:    topic,
+		Addr:  kafka.TCP(broker1Address, broker2Address, broker3Address),
+		Topic: topic,
+		// The balancer chooses the partition: by the key, or always the same one.
 		Balancer: balancer,
 		// A write succeeds when all in-sync replicas have the record. By default it succeeds
 		// before any broker has it, and nobody hears of a record that was lost.
@@ -344,9 +347,10 @@ func fetchSizes(ctx context.Context, group string) error {
 			Partition: 0,
 			// A broker holds its answer back until it has so many bytes for the reader ...
 			MinBytes: setting.minBytes,
-			MaxBytes: 10e6,
 			// ... but not for longer than this.
 			MaxWait: setting.maxWait,
+			// An answer has about so many bytes at most. kafka-go wants it set where MinBytes is.
+			MaxBytes: 10e6,
 		})
 		if err := r.SetOffset(kafka.LastOffset); err != nil {
 			return fmt.Errorf("going to the end: %w", err)

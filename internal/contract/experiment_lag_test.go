@@ -66,8 +66,10 @@ func TestLag(t *testing.T) {
 		}
 		// A busy machine makes a wait longer, never shorter.
 		silent, quick := after("MinBytes 10e3, MaxWait 10 s"), after("MinBytes 1, .*")
-		if silent < 4 || quick > silent/2 {
-			t.Errorf("the first record came after %.1f s, and with MinBytes 10e3 after %.1f s", quick, silent)
+		bounded := after("MinBytes 10e3, MaxWait 500 ms")
+		if silent < 4 || quick > silent/2 || bounded < 0.3 || bounded > silent/2 {
+			t.Errorf("the first record came after %.1f s; with MinBytes 10e3 after %.1f s, and after %.1f s with a short MaxWait",
+				quick, silent, bounded)
 		}
 		p.leavesNothing(t)
 	})

@@ -54,7 +54,7 @@ func TestMissingTopic(t *testing.T) {
 		}
 		for _, s := range []struct{ part, line, numbers string }{
 			{yours, "a write after createTopic", "partitions: 3, replicas of each: 3"},
-			{yours, "a write after the brokers decided on the numbers", "partitions: 3, replicas of each: 3"},
+			{yours, "a write after createTopic with -1: the brokers decide", "partitions: 3, replicas of each: 3"},
 			{creates, asking, "partitions: 1, replicas of each: 1"},
 			{creates, `the same, with a letter too many: "` + p.topic + `s"`, "partitions: 1, replicas of each: 1"},
 		} {
