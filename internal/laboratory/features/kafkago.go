@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -96,28 +97,29 @@ func (kafkaGo) transact(ctx context.Context, w wish, commit bool, values ...stri
 	}
 	w.needsMore()
 	client := &kafka.Client{Addr: kafka.TCP(w.brokers...)}
-	var found *kafka.FindCoordinatorResponse
-	err := until(ctx, func() (err error) { // A cluster that has just started has none.
-		found, err = client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{
+	var at net.Addr
+	var begun *kafka.InitProducerIDResponse
+	err := until(ctx, func() error { // A cluster that has just started has no coordinator yet.
+		found, err := client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{
 			Key: w.group, KeyType: kafka.CoordinatorKeyTypeTransaction,
 		})
 		if err != nil {
 			return err
 		}
-		return found.Error
-	})
-	if err != nil {
-		return err
-	}
-	at := kafka.TCP(fmt.Sprintf("%s:%d", found.Coordinator.Host, found.Coordinator.Port))
-	begun, err := client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
-		Addr: at, TransactionalID: w.group, TransactionTimeoutMs: 10_000, ProducerID: -1, ProducerEpoch: -1,
-	})
-	if err != nil {
-		return err
-	}
-	if begun.Error != nil {
+		if found.Error != nil {
+			return found.Error
+		}
+		at = kafka.TCP(fmt.Sprintf("%s:%d", found.Coordinator.Host, found.Coordinator.Port))
+		begun, err = client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
+			Addr: at, TransactionalID: w.group, TransactionTimeoutMs: 10_000, ProducerID: -1, ProducerEpoch: -1,
+		})
+		if err != nil {
+			return err
+		}
 		return begun.Error
+	})
+	if err != nil {
+		return err
 	}
 	id, epoch := begun.Producer.ProducerID, begun.Producer.ProducerEpoch
 	if _, err := client.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
