@@ -197,7 +197,6 @@ func produce(ctx context.Context) error {
 	begin := time.Now()
 	written := 0
 	for ctx.Err() == nil {
-		time.Sleep(25 * time.Millisecond)
 		var due []kafka.Message
 		for ; written < int(120*time.Since(begin).Seconds()); written++ {
 			due = append(due, kafka.Message{
@@ -208,6 +207,7 @@ func produce(ctx context.Context) error {
 		if err := w.WriteMessages(context.WithoutCancel(ctx), due...); err != nil {
 			return errors.Join(fmt.Errorf("writing: %w", err), w.Close())
 		}
+		time.Sleep(25 * time.Millisecond)
 	}
 	return w.Close()
 }

@@ -45,7 +45,11 @@ import (
 	"kafka-with-go/internal/testing/testkit"
 )
 
-func init() { testkit.KnowErrors() }
+// TestMain lets many pages be played at once: they mostly wait.
+func TestMain(m *testing.M) {
+	testkit.KnowErrors()
+	testkit.MainOf(m, 8)
+}
 
 var update = flag.Bool("update", false, "draw the pictures of the READMEs anew")
 
@@ -122,24 +126,40 @@ func programs(t *testing.T) []string {
 }
 
 // Every command of a README is run in the order of its chapters, as one learner
-// with several terminals would, and prints what the README shows.
+// with several terminals would, and prints what the README shows. Each experiment begins anew
+// with what stands above the first: a learner may choose one.
 func TestCommandsAndOutputs(t *testing.T) {
 	for _, name := range readmes(t) {
-		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
-			t.Parallel()
-			s := newSession(t)
-			source := readme(t, name)
-			for _, b := range blocks(t, source) {
-				s.do(b)
-				restored, ok := strings.CutPrefix(b.comment, "git restore ")
-				if ok && !bytes.Contains(source, []byte("`git restore "+restored+"`")) {
-					t.Errorf("%s doesn't tell the reader to undo the changes in %s", name, restored)
-				}
-			}
-			for folder := range s.edited {
-				t.Errorf("%s leaves a change in %s, which its reader would keep", name, folder)
-			}
-		})
+		source := readme(t, name)
+		if !testkit.Numbered(name) || strings.HasPrefix(name, "04-") {
+			t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
+				t.Parallel()
+				play(t, name, source)
+			})
+			continue
+		}
+		sections := strings.Split(string(source), "\n## ")
+		for i, section := range sections[1:] {
+			t.Run(fmt.Sprintf("%s %d", strings.ReplaceAll(name, "/", "-"), i+1), func(t *testing.T) {
+				t.Parallel()
+				play(t, name, []byte(sections[0]+"\n## "+section))
+			})
+		}
+	}
+}
+
+func play(t *testing.T, name string, source []byte) {
+	t.Helper()
+	s := newSession(t)
+	for _, b := range blocks(t, source) {
+		s.do(b)
+		restored, ok := strings.CutPrefix(b.comment, "git restore ")
+		if ok && !bytes.Contains(source, []byte("`git restore "+restored+"`")) {
+			t.Errorf("%s doesn't tell the reader to undo the changes in %s", name, restored)
+		}
+	}
+	for folder := range s.edited {
+		t.Errorf("%s leaves a change in %s, which its reader would keep", name, folder)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestWrittenMessages(t *testing.T) {
 	if len(items) < 20 {
 		t.Fatalf("%d items were found, want twenty or more", len(items))
 	}
-	golang := []string{"context", "io", "net", "os", "syscall"}
+	golang := []string{"context", "internal/poll", "io", "net", "os", "syscall"}
 	for i, dir := range golang {
 		golang[i] = filepath.Join(runtime.GOROOT(), "src", dir)
 	}
@@ -45,6 +45,9 @@ func TestWrittenMessages(t *testing.T) {
 		if named := clientsNamed(who); len(named) > 0 {
 			for _, c := range named {
 				folders := golang
+				if strings.Contains(who, "go-multierror") {
+					folders = append(folders, moduleFolder(t, "github.com/hashicorp/go-multierror"))
+				}
 				for _, module := range append(c.Related, c.Module) {
 					folders = append(folders, moduleFolder(t, module))
 				}
