@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -29,9 +28,13 @@ func TestWrittenMessages(t *testing.T) {
 	if len(items) < 20 {
 		t.Fatalf("%d items were found, want twenty or more", len(items))
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	golang := []string{"context", "internal/poll", "io", "net", "os", "syscall"}
 	for i, dir := range golang {
-		golang[i] = filepath.Join(runtime.GOROOT(), "src", dir)
+		golang[i] = filepath.Join(strings.TrimSpace(string(goroot)), "src", dir)
 	}
 	for _, item := range items {
 		who, words := string(item[1]), string(item[2])
