@@ -63,6 +63,7 @@ func apachePlace(t *testing.T) place {
 	if reason := apache.Unavailable(); reason != "" {
 		t.Skip(reason)
 	}
+	testkit.OnlySayErrors(t)
 	k := apacheKafka{t: t, company: companyOf(t)}
 	if k.company == nil {
 		if err := apacheUse.Acquire(context.Background(), 1); err != nil {
