@@ -38,7 +38,7 @@ var (
 // companies are the tests that are alone on Apache Kafka, by name.
 var companies sync.Map
 
-// alone begins a test that stops or halts brokers, or needs all of their time. Where there is
+// alone begins a test that stops or halts brokers, or needs all of their time and this machine's. Where there is
 // Apache Kafka it isn't parallel: Go runs such tests first, one after the other.
 func alone(t *testing.T) {
 	companies.Store(t.Name(), newCompany())

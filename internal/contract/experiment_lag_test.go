@@ -21,7 +21,7 @@ import (
 // A consumer that is too slow falls behind, three catch up, and the lag is the same however it
 // is asked for. Small records come late to a reader that waits for many bytes.
 func TestLag(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onEachCluster(t, func(t *testing.T, p place) {
 		process := testkit.Start(t, p.build(t, "02-consumer/08-lag"))
 		admin := kadm.NewClient(testkit.Client(t, p.Addrs()))
