@@ -64,7 +64,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	fmt.Println("\nNow stop broker 2. Type  stop 2  in the cluster's terminal;")
+	fmt.Println()
+	fmt.Println("Now stop broker 2: type  stop 2  in the cluster's terminal, or press Stop on the board;")
 	fmt.Println("with Docker, type  docker compose kill kafka-2  in another one.")
 	if err := wait(ctx, false); err != nil {
 		return err
@@ -92,7 +93,8 @@ func run(ctx context.Context) error {
 		}
 	}
 
-	fmt.Println("\nNow start broker 2. Type  start 2  or, with Docker,  docker compose start kafka-2")
+	fmt.Println("\nNow start broker 2: type  start 2,  or press Start on the board;")
+	fmt.Println("with Docker, type  docker compose start kafka-2  in another one.")
 	if err := wait(ctx, true); err != nil {
 		return err
 	}
