@@ -65,8 +65,8 @@ func run(ctx context.Context) error {
 	}
 
 	fmt.Println()
-	fmt.Println("Now stop broker 2: type  stop 2  in the cluster's terminal, or press Stop on the board;")
-	fmt.Println("with Docker, type  docker compose kill kafka-2  in another one.")
+	fmt.Println("Now stop broker 2: type  stop 2  in the cluster's terminal,")
+	fmt.Println("or press Stop on the board; with Docker, type  docker compose kill kafka-2.")
 	if err := wait(ctx, false); err != nil {
 		return err
 	}
@@ -93,8 +93,9 @@ func run(ctx context.Context) error {
 		}
 	}
 
-	fmt.Println("\nNow start broker 2: type  start 2,  or press Start on the board;")
-	fmt.Println("with Docker, type  docker compose start kafka-2  in another one.")
+	fmt.Println()
+	fmt.Println("Now start broker 2: type  start 2,")
+	fmt.Println("or press Start on the board; with Docker, type  docker compose start kafka-2.")
 	if err := wait(ctx, true); err != nil {
 		return err
 	}
