@@ -58,6 +58,10 @@ func lateTopic(ctx context.Context, prefix string) error {
 	fmt.Println("Ten readers start. 2 s later their topic is created, and a record is written to")
 	fmt.Println("each of its three partitions. After 6 s more, the records have come to:")
 	time.Sleep(2 * time.Second)
+	// On a cluster that has just started it may take longer until each has joined its group.
+	for joins(byDefault) < 5 && ctx.Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
 	joined, joinedWatching := joins(byDefault), joins(watching)
 	if err := createTopic(ctx); err != nil {
 		return err
